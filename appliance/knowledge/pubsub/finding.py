@@ -16,9 +16,9 @@ from appliance.protocol.admission import TokenBucket
 
 RESERVE: Final = 3
 """Peers of a topic beside the mesh: they gossip, and come into it when one is lost."""
-MANY_HELD: Final = 24
-FEW_PEERS: Final = 4
-"""A node with many topics that holds so many sessions for them looks for so few peers of each: sessions cost."""
+FEW_TOPICS: Final = 4
+FEW_PEERS: Final = 5
+"""A node with more topics looks for so few peers of each: sessions cost."""
 PUBLISHERS_PEERS: Final = 3
 """Of a topic in which this node only publishes."""
 MOST_CALLED: Final = 4
@@ -182,6 +182,8 @@ class Finding:
                 continue
             here = member in ground.peers.sessions
             if now < since + (PROVE_SECONDS if here else CALL_SECONDS):
+                if here and not self._of_use(member):
+                    ground.out.put(member, Part.TELL)
                 continue
             self._release(member)
             if not here or not self._of_use(member):
@@ -231,7 +233,7 @@ class Finding:
 
     def _enough(self, topic: Topic, now: float) -> int:
         if topic.subscribed:
-            return D + RESERVE if len(self._held) < MANY_HELD else FEW_PEERS
+            return D + RESERVE if len(self._ground.topics) <= FEW_TOPICS else FEW_PEERS
         return PUBLISHERS_PEERS if topic.is_used(now) else 0
 
     def _lacks(self, topic: Topic, now: float) -> bool:

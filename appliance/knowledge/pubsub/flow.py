@@ -9,7 +9,7 @@ from itertools import count
 from math import inf
 from typing import Final
 
-from appliance.knowledge.pubsub.caches import MOST_GIVEN, Cache, Kept, Seen
+from appliance.knowledge.pubsub.caches import KEPT_SECONDS, MOST_GIVEN, Cache, Kept, Seen
 from appliance.knowledge.pubsub.ground import Breach, Ground
 from appliance.knowledge.pubsub.limits import Allowance, Limits
 from appliance.knowledge.pubsub.mesh import D_LOW, EAGER, Topic
@@ -24,6 +24,8 @@ PULL_SECONDS: Final = 0.15
 """After it was told of a message, a node waits so long for one that sends it unasked."""
 PROMISE_SECONDS: Final = 3.0
 """In which a peer gives what it said it has (go-libp2p: iwant_followup_time)."""
+MOST_ASKED: Final = 3
+"""How often it is asked for it in that time: messages may be lost."""
 LATE_SECONDS: Final = 0.06
 """If a message comes so much later than the first word of it, whoever said that becomes eager: the tree follows what is quick."""
 TELL_SECONDS: Final = 0.05
@@ -54,7 +56,7 @@ GOOD_FOR_NOTHING: Final = frozenset({Fault.EXPIRED, Fault.FUTURE, Fault.UNKNOWN}
 class _Pull:
     """A message that others say they have."""
 
-    __slots__ = ("asked", "first", "givers", "holders", "told_at")
+    __slots__ = ("asked", "first", "givers", "holders", "told_at", "tries")
 
     def __init__(self, told_at: float, first: Digest) -> None:
         self.told_at = told_at
@@ -66,6 +68,8 @@ class _Pull:
         """Who said that it has it."""
         self.asked: Digest | None = None
         """Who was asked last."""
+        self.tries = 0
+        """How often."""
 
 
 class Flow:
@@ -313,6 +317,9 @@ class Flow:
 
     def _pull(self, ident: bytes, pull: _Pull, now: float) -> None:
         ground = self._ground
+        if pull.asked is not None and pull.tries < MOST_ASKED:
+            self._want(ident, pull, pull.asked, now)
+            return
         if pull.asked is not None:
             if pull.asked in ground.peers.sessions:
                 ground.count(pull.asked, Breach.BROKEN_PROMISE)
@@ -322,12 +329,16 @@ class Flow:
         if not pull.givers:
             self._end_pull(ident)
             return
-        pull.asked = pull.givers.pop(0)
-        ground.out.put(pull.asked, Part.WANT, ident)
+        pull.asked, pull.tries = pull.givers.pop(0), 0
+        self._want(ident, pull, pull.asked, now)
         ground.counters["pulled"] += 1
         for topic in ground.topics.values():
             self._make_eager(pull.asked, topic)
-        self._ring(ident, now + PROMISE_SECONDS)
+
+    def _want(self, ident: bytes, pull: _Pull, giver: Digest, now: float) -> None:
+        pull.tries += 1
+        self._ground.out.put(giver, Part.WANT, ident)
+        self._ring(ident, now + PROMISE_SECONDS / MOST_ASKED)
 
     def _end_pull(self, ident: bytes) -> _Pull | None:
         pull = self._pulls.pop(ident, None)
@@ -392,11 +403,11 @@ class Flow:
                 self._tell(topic.name, ids, member)
 
     def welcome(self, topic: Topic, member: Digest, now: float) -> None:
-        """A peer came into the topic: what was said a moment ago it may have missed."""
+        """A peer came into the topic: it may have missed what was said lately, or be the first that we found to publish to."""
         if self._ground.scores.score(member, now) >= GOSSIP:
             ids = [
                 kept.id
-                for kept in self.cache.since(now - GOSSIP_SECONDS)
+                for kept in self.cache.since(now - (GOSSIP_SECONDS if topic.subscribed else KEPT_SECONDS))
                 if kept.topic == topic.name and member not in kept.holders and member not in kept.given
             ]
             if ids:

@@ -96,8 +96,10 @@ def test_a_promise_that_is_not_kept_counts_and_the_next_is_asked() -> None:
             stage.have(member, b"%d" % number * 20)
     stage.wait(PULL_SECONDS + 0.01)
     assert stage.who_heard(Part.WANT) == [ONE] * 5
-    stage.wait(PROMISE_SECONDS)
-    assert set(stage.who_heard(Part.WANT)) == {TWO}
+    stage.wait(PROMISE_SECONDS / 2)
+    assert stage.who_heard(Part.WANT) == [ONE] * 5, "it may not have heard"
+    stage.wait(PROMISE_SECONDS / 2)
+    assert set(stage.who_heard(Part.WANT)) == {ONE, TWO}
     assert stage.count("broken-promise") == 5
     assert stage.score(ONE) < 0
     stage.wait(PROMISE_SECONDS)

@@ -60,7 +60,7 @@ def test_one_that_does_not_subscribe_publishes_too_and_forgets_the_topic_later()
     nodes = audience(2)
     one, two = nodes
     one.publish("news", b"nobody is there yet")
-    nodes.run(2.0)
+    nodes.run(20.0)
     two.subscribe("news")
     nodes.run(3.0)
     assert [each.data for each in two.got] == [b"nobody is there yet"]

@@ -1,4 +1,4 @@
-"""Scores: each of P1 to P7, what fades, and what is forgotten."""
+"""Scores: each part, what fades, and what is forgotten."""
 
 from __future__ import annotations
 
@@ -109,12 +109,6 @@ def test_a_few_breaches_are_excused_and_more_count_squared() -> None:
         scores.breach(ONE, 0.0)
     assert scores.score(ONE, 0.0) < GRAYLIST
     assert scores.score(ONE, 10 * BREACH_HALF) == 0
-
-
-def test_what_the_rest_of_the_node_thinks_is_added() -> None:
-    scores = Scores()
-    scores.trusted = lambda member: -7.0 if member == ONE else 0.0
-    assert scores.score(ONE, 0.0) == -7.0
 
 
 def test_a_score_outlives_the_session_for_a_while() -> None:
