@@ -30,7 +30,7 @@ AT_A_TIME: Final = 2
 """Threads of one plugin, and of the group's database, for one user: one for whom these hang takes none of another's."""
 ITS_OWN: Final = frozenset({"audit.add", "api.serve"})
 """What none of its users may, whatever a plugin says."""
-OF_THE_API_SERVER: Final = ITS_OWN | {"node.read", "knowledge.read", "knowledge.write"}
+OF_THE_API_SERVER: Final = ITS_OWN | {"node.read", "knowledge.read"}
 """What the API server may for itself, asking for nobody: it serves, and has servers of plugins that members find."""
 NEVER_REFUSED: Final = frozenset({"status", "health", "confirm", "rollback", "stop"})
 """Root may do these whatever plugins say. Otherwise a plugin could keep the host from being brought back while the node runs."""

@@ -123,7 +123,7 @@ class _Services(PartServices):
     async def provide(self, key: str, seconds: float) -> None:
         """See the protocol."""
         how: dict[str, Any] = {"seconds": seconds} if seconds else {"withdraw": True}
-        await self._node.ask("dht.provide", {"key": key, **how}, None, TABLE_SECONDS)
+        await self._node.ask("api_provide", {"key": key, **how}, None, TABLE_SECONDS)
 
     async def providers(self, key: str) -> Sequence[str]:
         """See the protocol."""

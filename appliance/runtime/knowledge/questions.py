@@ -47,7 +47,8 @@ def operations(knowledge: Found) -> dict[str, Operation]:
 
 
 def _about_letters(knowledge: Found) -> dict[str, Operation]:
-    """Of servers of plugins: the API server's own, and nobody else's."""
+    """Of servers of plugins: the API server's own, and nobody else's. What they provide is no change that somebody asked for, and
+    comes as often as strangers come and go: so it is none of the audit log's."""
 
     async def letter(request: Request) -> Any:
         from appliance.runtime.knowledge import letter_questions
@@ -59,7 +60,11 @@ def _about_letters(knowledge: Found) -> dict[str, Operation]:
 
         return letter_questions.read(part_of(knowledge(), "letters"), request)
 
-    return {"api_letter": Operation(SERVE, letter), "api_letters": Operation(SERVE, letters)}
+    return {
+        "api_letter": Operation(SERVE, letter),
+        "api_letters": Operation(SERVE, letters),
+        "api_provide": Operation(SERVE, _of_hash_table(knowledge)["dht.provide"].handler),
+    }
 
 
 def _about_scores(knowledge: Found) -> dict[str, Operation]:

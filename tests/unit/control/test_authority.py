@@ -199,11 +199,15 @@ async def test_a_name_that_is_also_a_group_s_member_brings_nothing() -> None:
     assert not await story.allows(Principal("api", "root", roles=()))
 
 
-async def test_the_api_server_itself_may_three_things() -> None:
+async def test_the_api_server_itself_may_read_and_serve_and_nothing_else() -> None:
     story = Story(**says(Verdict.ALLOW))
     itself = Principal("api-server", "api-server")
-    allowed = [what for what in ("node.read", "node.change", "api.serve", "audit.add") if await story.allows(itself, (what, "x"))]
-    assert allowed == ["node.read", "api.serve", "audit.add"]
+    allowed = [
+        what
+        for what in ("node.read", "node.change", "knowledge.read", "knowledge.write", "api.serve", "audit.add")
+        if await story.allows(itself, (what, "x"))
+    ]
+    assert allowed == ["node.read", "knowledge.read", "api.serve", "audit.add"]
 
 
 async def test_no_plugin_gives_a_user_what_is_the_api_server_s_own() -> None:

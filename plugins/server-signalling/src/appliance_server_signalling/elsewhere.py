@@ -24,7 +24,7 @@ ANNOUNCED_SECONDS: Final = 3600.0
 RENEW_SECONDS: Final = ANNOUNCED_SECONDS / 2
 MOST_ANNOUNCED: Final = 200
 """A member keeps 256 records of one writer."""
-PACE: Final = 0.25
+PACE: Final = 1.0
 """Seconds between two announcements."""
 AGAIN_SECONDS: Final = 30.0
 """Until announcing, or hearing letters, is tried again."""
@@ -81,7 +81,7 @@ class Elsewhere:
             waiting.append((link, text))
 
     async def announce(self) -> None:
-        """Tell the hash table who is here, a few a second, for ever."""
+        """Tell the hash table who is here, one a second, for ever."""
         while True:
             await asyncio.sleep(PACE)
             try:

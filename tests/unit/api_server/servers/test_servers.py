@@ -170,8 +170,8 @@ async def test_what_it_has_to_do_with_other_members_the_node_does_for_it(tmp_pat
         await services.provide("x", 60)
         await services.provide("x", 0)
         assert link.asked == [
-            ("dht.provide", {"key": "x", "seconds": 60}),
-            ("dht.provide", {"key": "x", "withdraw": True}),
+            ("api_provide", {"key": "x", "seconds": 60}),
+            ("api_provide", {"key": "x", "withdraw": True}),
         ]
         link.answers["dht.providers"] = {"providers": [{"identity": "llp1:x"}, {"identity": "llp1:other"}]}
         assert await services.providers("x") == ["llp1:other"], "not this node itself"
