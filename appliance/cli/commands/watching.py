@@ -114,7 +114,7 @@ COMMANDS = (
         "appliance.cli.finding:discover",
         (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
         more="An endpoint works if the peer's session goes there now. Found by `profile`: it is written there; by `roster`: "
-        "members told each other.",
+        "members told each other; by `dht`: it stands in the network's hash table, under the member's identity.",
         exits="6 not allowed to ask · 7 no daemon here",
     ),
     Command(
