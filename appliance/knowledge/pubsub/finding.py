@@ -38,6 +38,9 @@ MOST_TOLD: Final = 8
 SPREAD_RATE: Final = 50.0
 SPREAD_AT_ONCE: Final = 200.0
 """Hints of others that are passed on in a second, and at once; a quarter of what a peer takes (`limits.Allowance.PARTS`)."""
+SEEK_RATE: Final = 30.0
+SEEK_AT_ONCE: Final = 200.0
+"""Topics that are sought: a program that publishes in a thousand of them must not make peers take its host for a flooder."""
 EXCUSED: Final = frozenset({Fault.EXPIRED, Fault.FUTURE, Fault.UNKNOWN})
 """Faults of a hint for which who passes it on is not to blame: clocks differ, and certificates spread."""
 HINT_TOLD: Final = 3
@@ -54,6 +57,7 @@ class Finding:
         self._spreading: OrderedDict[tuple[str, Digest], tuple[Digest, bytes]] = OrderedDict()
         """Hints that others are to be told: who told us, and the bytes. Bounded, as those that are kept are."""
         self._pace = TokenBucket(SPREAD_RATE, SPREAD_AT_ONCE, now)
+        self._asking = TokenBucket(SEEK_RATE, SEEK_AT_ONCE, now)
         self._held: dict[Digest, float] = {}
         """Whom we hold, and since when it has had a session, or has been waited for."""
         self._failed: OrderedDict[Digest, float] = OrderedDict()
@@ -79,8 +83,11 @@ class Finding:
         self.hints.own_topics.discard(topic.name)
 
     def seek(self, topic: Topic, now: float) -> None:
-        """Ask who subscribes, more and more seldom."""
+        """Ask who subscribes, more and more seldom; with many topics at a time, later."""
         ground = self._ground
+        if not self._asking.take(now):
+            topic.seek_at = now + FIRST_SEEK
+            return
         topic.seek_at = now + topic.seek_pause
         topic.seek_pause = min(LAST_SEEK, 2 * topic.seek_pause)
         for member in ground.drawn(list(ground.peers.sessions))[:MOST_SOUGHT]:

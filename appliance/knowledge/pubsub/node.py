@@ -40,6 +40,8 @@ BUSY_SECONDS: Final = 10.0
 COSTS: Final = {Part.TOPICS: 10.0, Part.SEEK: 2.0, Part.MESSAGE: 0.0, Part.HAVE: 0.0, Part.WANT: 0.0}
 """What a part counts for among those of a peer: one that names 200 topics, one that brings about eight hints; 0: it has limits of
 its own."""
+MOST_PUBLISHED: Final = 100
+"""Topics without a subscription for which peers are kept; the first gives way."""
 PUBLISHES_SECONDS: Final = 60.0
 """How long peers are kept for a topic in which this node published without subscribing."""
 
@@ -398,7 +400,13 @@ class PubSub:
     def _topic(self, name: str) -> Topic:
         if not is_topic(name):
             raise ValueError("a topic is 1 to 64 letters, digits, and . _ - /")
-        return self._ground.topics.setdefault(name, Topic(name))
+        topics = self._ground.topics
+        if name not in topics:
+            topics[name] = Topic(name)
+            others = [each for each, topic in topics.items() if not topic.subscribed]
+            if len(others) > MOST_PUBLISHED:
+                del topics[others[0]]
+        return topics[name]
 
     def _subscribed(self, name: str) -> Topic | None:
         topic = self._ground.topics.get(name)

@@ -14,7 +14,7 @@ from rigs.stage import MEMBERS, TOPIC, Stage
 
 from appliance.knowledge.pubsub import wire
 from appliance.knowledge.pubsub.message import MOST_DATA
-from appliance.knowledge.pubsub.node import MOST_TOPICS, PubSub
+from appliance.knowledge.pubsub.node import MOST_PUBLISHED, MOST_TOPICS, PubSub
 from appliance.knowledge.pubsub.wire import Part
 
 
@@ -68,6 +68,18 @@ def test_one_that_does_not_subscribe_publishes_too_and_forgets_the_topic_later()
     nodes.run(120.0)
     assert "news" not in one.machine.topics()
     assert one.machine.next_due() == inf
+
+
+def test_a_program_that_publishes_in_a_thousand_topics_does_not_make_its_host_a_flooder() -> None:
+    nodes = audience(3)
+    one, two, _ = nodes
+    for number in range(1000):
+        one.publish(f"topic-{number}", b"hello")
+        nodes.run(0.01)
+    nodes.run(30.0)
+    assert len(one.machine.topics()) <= MOST_PUBLISHED
+    assert not two.deeds
+    assert two.machine.scores(nodes.now)[one.digest] >= 0
 
 
 def test_who_unsubscribes_gets_nothing_more() -> None:
