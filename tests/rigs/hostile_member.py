@@ -41,6 +41,7 @@ class Member(Caller):
         super().__init__(0, to, fingerprint, source, identity)
         self._proof = proof
         self.sessions = 0
+        self._asked = 0
         self.node.control.speak(Family(FAMILY, LIMITS, before_membership=True))
 
     def _obey(self, event: events.Event) -> None:
@@ -73,9 +74,10 @@ class Member(Caller):
         """Wait until little is left to go out."""
         await until(lambda: len(self._out) < MOST_KEPT)
 
-    def offer(self, statements: list[bytes], number: int) -> None:
+    def offer(self, statements: list[bytes]) -> None:
         """Tell these, whatever the node says to it."""
-        told = encode(ControlMessage(f"{FAMILY}.statement", {}, pack_parcel(statements), request=number))
+        self._asked += 1
+        told = encode(ControlMessage(f"{FAMILY}.statement", {}, pack_parcel(statements), request=self._asked))
         self.harass(Sealed(PacketType.DATA, CHANNEL_CONTROL, told))
 
 
@@ -105,8 +107,8 @@ def forged(good: bytes, identity: Identity, count: int) -> list[bytes]:
 
 async def offer(member: Member, statements: list[bytes]) -> None:
     """All of them, without waiting for an answer."""
-    for number, parcel in enumerate(parcels(statements), 1):
-        member.offer(parcel, number)
+    for parcel in parcels(statements):
+        member.offer(parcel)
         await member.drained()
 
 

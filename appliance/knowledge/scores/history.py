@@ -17,7 +17,7 @@ BEST: Final = 100.0
 WORST: Final = -100.0
 HALF_LIFE: Final = 3600.0
 """Seconds. Chosen: a bad hour of a line is forgotten after an evening, and whoever forges is still known after a night."""
-MOST_POINTS: Final = 10.0
+MOST_POINTS: Final = 30.0
 """Of one deed, for or against: no single one decides."""
 GRAVE: Final = -5.0
 """A deed with so many points, or fewer, is none of an honest member."""
