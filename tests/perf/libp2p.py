@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from appliance.api.values import Endpoint
 from appliance_discovery_libp2p import clock, place
 from appliance_discovery_libp2p.kad.messages import Record
+from appliance_discovery_libp2p.net import connection as connections
 from appliance_discovery_libp2p.net import host as hosts
 from appliance_discovery_libp2p.net.streams import Stream
 from tests.rigs.libp2p.judges import Judge, judge
@@ -32,6 +33,7 @@ LINE = "{:44} {:>10} {:>10}"
 
 async def main() -> None:
     hosts.MOST_FROM_ONE = hosts.MOST_CALLERS = hosts.MOST_CONNECTIONS = 1000  # all peers are at one address here
+    connections.BYTES_AT_ONCE = 1 << 40
     print(LINE.format("a yamux stream over Noise and TCP, loopback", "MB/s", ""))
     async with nodes(2) as (one, two), judge("js", PUBLIC) as script:
         two.host.handle(DRAIN, drain, 600.0)

@@ -278,6 +278,28 @@ async def test_a_protocol_that_nobody_speaks_is_refused(pair: list[Node]) -> Non
         await one.host.ping(two.peer, bytes(32))
 
 
+async def test_bytes_without_end_are_read_slowly(pair: list[Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BYTES_AT_ONCE", 100_000)
+    monkeypatch.setattr(connections, "BYTES_PER_SECOND", 0)
+    flooder, node = pair
+    await flooder.meet(node)
+    connection, there = flooder.host.connection(node.peer), node.host.connection(flooder.peer)
+    assert connection is not None
+    assert there is not None
+    assert there._transport is not None
+    for _ in range(100):
+        connection._session.mux.out += b"\0\0\0\0\0\0\x27\x0f\0\0\x80\0" + bytes(32768)  # of a stream that is not there
+        connection._flush()
+    await until(lambda: there._bytes < 0)
+    assert not there._transport.is_reading()
+    there.resume_writing()
+    assert not there._transport.is_reading()
+    monkeypatch.setattr(connections, "BYTES_PER_SECOND", 10**9)
+    monkeypatch.setattr(connections, "BYTES_AT_ONCE", 10**9)
+    there.refill(1.0)
+    await flooder.host.ping(node.peer, bytes(32))
+
+
 async def test_a_caller_that_is_gone_before_it_is_accepted_ends_nothing_else(pair: list[Node]) -> None:
     node, other = pair
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from appliance_discovery_libp2p.gossip import messages
 from appliance_discovery_libp2p.gossip.messages import Rpc
 from appliance_discovery_libp2p.net import host as hosts
 from appliance_discovery_libp2p.net.pubsub import MOST_WAITING, PROTOCOL
 from appliance_discovery_libp2p.wire import varint
-from tests.rigs.libp2p.nodes import nodes, until
+from tests.rigs.libp2p.nodes import PATIENCE, nodes, until
 
 TOPIC = "/llp/topic"
 
@@ -41,6 +42,20 @@ async def test_a_spammer_is_cut_off() -> None:
         forged = messages.signed(spammer.host.own, TOPIC, b"data", 1)._replace(signature=bytes(64))
         await stream.write(varint.framed(messages.write(Rpc(messages=(forged,) * 20))))
         await until(lambda: node.host.counted["gossip spam"] == 1 and not node.host.peers)
+
+
+async def test_words_without_end_end_the_stream() -> None:
+    async with nodes(2) as (babbler, node):
+        node.pubsub.subscribe(TOPIC, everything)
+        await babbler.meet(node)
+        await until(lambda: babbler.peer in node.router._peers)
+        stream, _ = await babbler.host.open(node.peer, (), (PROTOCOL,))
+        message = messages.signed(babbler.host.own, TOPIC, bytes(10_000), 1)
+        async with asyncio.timeout(PATIENCE):
+            with suppress(OSError):
+                while True:
+                    await stream.write(varint.framed(messages.write(Rpc(messages=(message,) * 10))))
+        assert node.host.counted["asks too fast"] == 1
 
 
 async def test_nonsense_ends_the_stream_and_an_oversized_message_too() -> None:

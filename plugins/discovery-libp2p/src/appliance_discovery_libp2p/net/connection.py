@@ -23,6 +23,9 @@ NEGOTIATION_SECONDS: Final = 10.0
 ASKED_PER_SECOND: Final = 10
 """Streams that a peer may open, and questions that it may ask, in the long run: an answer takes up to half a millisecond."""
 ASKED_AT_ONCE: Final = 200
+BYTES_PER_SECOND: Final = 1024 * 1024
+"""That are read of a peer in the long run: to open them costs, whatever they say. An honest one sends a thousandth of that."""
+BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 
 
 class Owner(Protocol):
@@ -68,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._drained.set()
         self._reason = ""
         self._allowance = float(ASKED_AT_ONCE)
+        self._bytes = float(BYTES_AT_ONCE)
         self._late: asyncio.TimerHandle | None = None
 
     @property
@@ -98,9 +102,9 @@ class Connection(asyncio.Protocol):
             stream.reset()
             raise
 
-    def spend(self) -> None:
+    def spend(self, questions: int = 1) -> None:
         """The peer asks for something. Raises Malformed when it asks too much."""
-        self._allowance -= 1
+        self._allowance -= questions
         if self._allowance < 0:
             raise Malformed("asks too fast")
 
@@ -180,6 +184,9 @@ class Connection(asyncio.Protocol):
             self.abort(error.reason)
             return
         self.last_used = self.last_heard = self._now()
+        self._bytes -= len(data)
+        if self._bytes < 0 and self._transport is not None:
+            self._transport.pause_reading()
         for event in events:
             self._happened(event)
         self._flush()
@@ -193,8 +200,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It reads again."""
         self._drained.set()
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
@@ -251,8 +257,14 @@ class Connection(asyncio.Protocol):
         if not self._session.mux.knows(stream):
             self._streams.pop(stream, None)
 
+    def _read_on(self) -> None:
+        if self._transport is not None and self._bytes >= 0 and self._drained.is_set():
+            self._transport.resume_reading()
+
     def refill(self, seconds: float) -> None:
         """So much time has gone by."""
+        self._bytes = min(float(BYTES_AT_ONCE), self._bytes + seconds * BYTES_PER_SECOND)
+        self._read_on()
         self._allowance = min(float(ASKED_AT_ONCE), self._allowance + seconds * ASKED_PER_SECOND)
 
     def _flush(self) -> None:

@@ -169,6 +169,7 @@ class Kademlia:
             answer = self._answer(messages.read(data), stream)
             if answer is not None:
                 await stream.write(varint.framed(messages.write(answer)))
+            await asyncio.sleep(0)  # the next question may be there already, and others have their turn first
 
     def _answer(self, asked: Message, stream: Stream) -> Message | None:
         """None where the specification wants no answer. Raises Malformed: the stream ends."""

@@ -20,6 +20,8 @@ MOST_WAITING: Final = 64
 NOTHING: Final = b""
 """Wakes up whoever writes to a peer that is gone; no RPC is empty."""
 WRITE_SECONDS: Final = 10.0
+BYTES_A_QUESTION: Final = 4096
+"""Of an RPC that cost as much as a question in Kademlia."""
 DAY: Final = 24 * 3600.0
 """That a stream may last: it is opened again."""
 
@@ -97,8 +99,10 @@ class PubSub:
 
     async def _listen(self, stream: Stream) -> None:
         while (rpc := await stream.read_message(messages.LONGEST)) is not None:
+            stream.connection.spend(1 + len(rpc) // BYTES_A_QUESTION)
             self._router.receive(stream.peer, rpc, self._host.now())
             self._flush()
+            await asyncio.sleep(0)  # the next one may be there already, and others have their turn first
 
     def _flush(self) -> None:
         router = self._router
