@@ -128,6 +128,9 @@ NOT_HERE: Final = {
     "api_spans": "the API server's own",
     "api_tracing": "the API server's own",
     "api_tracing_headers": "the API server's own",
+    "api_letter": "the API server's own",
+    "api_letters": "the API server's own",
+    "api_provide": "the API server's own",
     "subscribe": "the API server follows it for its users, see /api/v1/topics/stream",
     "events": "the API server follows it and tells it to all, see /api/v1/events",
 }
