@@ -110,10 +110,16 @@ class Knowledge:
         self.parts = {name: self.parts.get(name) or make() for name, make in makes.items()}
 
     async def close(self) -> None:
-        """The other way round."""
+        """The other way round, each whatever becomes of the others. Raises ExceptionGroup once all have been told."""
+        failed = []
         for name, part in reversed(self.parts.items()):
             log.debug("shared knowledge ends", part=name)
-            await part.close()
+            try:
+                await part.close()
+            except Exception as error:  # noqa: BLE001  the others have something to keep on the disk, too
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup("parts of shared knowledge failed to end", failed)
 
     def counters(self) -> dict[str, Mapping[str, int]]:
         """By part, of those that count."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from appliance.api.discovery import DiscoveryKind
 from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.api.profile import Profile
@@ -72,6 +74,25 @@ def test_a_reload_ends_what_is_wanted_no_more_and_begins_what_is_new() -> None:
 
 def profile(name: str) -> Profile:
     return Profile.model_validate({"profile": 1, "name": name})
+
+
+def test_each_part_ends_though_another_one_fails_to() -> None:
+    story: list[str] = []
+
+    class Broken(Diary):
+        async def close(self) -> None:
+            raise OSError("the disk is full")
+
+    def wants(_around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
+        yield from ((name, lambda name=name: (Broken if name > "b" else Diary)(name, story)) for name in named(profile))
+
+    async def tell() -> None:
+        with pytest.raises(ExceptionGroup) as failed:
+            await Knowledge(AROUND, profile("a-c"), wants).close()
+        assert [str(each) for each in failed.value.exceptions] == ["the disk is full"]
+
+    asyncio.run(tell())
+    assert story[-1] == "a closed"
 
 
 def test_parts_that_count_are_asked_for_it() -> None:
