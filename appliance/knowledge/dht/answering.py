@@ -18,7 +18,7 @@ BURST: Final = 600.0
 """At once. Chosen: who publishes all that it may have at one member needs a third of it."""
 FAR_RANK: Final = 2 * K
 """A record is not kept if so many members of the table are closer to its key. Chosen: the 20 closest do keep it, even where this
-node knows twice as many as who asks."""
+node knows twice as many as who asks. Identities ground to lie around a key do not count: else they keep it from the others."""
 
 
 class _Allowance(NamedTuple):
@@ -84,7 +84,7 @@ class Answering:
             return Verdict.REFUSED
         point = point_of(record)
         verdict = Verdict.FAR
-        if self._table.rank(point) < FAR_RANK:
+        if self._table.credible_rank(point, len(self._judge.keys(wall))) < FAR_RANK:
             verdict = self._store.keep(packed.type, record, now, wall)
         self._judge.counters[f"store-{verdict.name.lower()}"] += 1
         return verdict

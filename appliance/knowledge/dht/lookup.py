@@ -6,7 +6,7 @@ paths, which begin at different members, and each member is asked once: a path a
 of the others only when it has nobody left. So who lies leads one path astray, not the look-up.
 
 Who does not answer in a second is passed over; should it answer later, it counts again. Members that are closer together than
-chance would have it are passed over, too: see `MOST_TIMES`.
+chance would have it are passed over, too: see `ids.MOST_TIMES`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from enum import Enum, auto
 from math import inf
 from typing import Final
 
-from appliance.knowledge.dht.ids import BITS, Id
+from appliance.knowledge.dht.ids import Id, by_chance
 from appliance.knowledge.dht.wire import K
 from appliance.members.row import Digest
 
@@ -32,10 +32,6 @@ LOOKUP_SECONDS: Final = 4.0
 """Then it ends with what it has."""
 MOST_ASKED: Final = 100
 """Members that a look-up asks, whatever it is told."""
-MOST_TIMES: Final = 1.5
-FREE: Final = 2
-"""Of members that share p bits with the target, chance has `members / 2**p`. A look-up counts MOST_TIMES as many, and FREE more:
-identities ground to lie close to one key cannot be all of those that keep it."""
 
 
 class State(Enum):
@@ -153,8 +149,7 @@ class Lookup:
             candidate = self._candidates[member]
             if candidate.state is State.FAILED or candidate.state is State.SLOW:
                 continue
-            shared = BITS - distance.bit_length()
-            if number < FREE + MOST_TIMES * self._members / 2**shared:
+            if number < by_chance(distance, self._members):
                 number += 1
                 yield candidate
                 if number == K:

@@ -7,11 +7,12 @@ Programs of this host put, get and find; each is a look-up with a number (`searc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from appliance.knowledge.dht.answering import Answering
 from appliance.knowledge.dht.handover import Handover
-from appliance.knowledge.dht.ids import BITS, MOST_KEY, Id, key_id, node_id, pack_id
+from appliance.knowledge.dht.ids import BITS, MOST_KEY, Id, key_id, node_id, pack_id, writer_distance
 from appliance.knowledge.dht.jobs import Finished, Why
 from appliance.knowledge.dht.judge import Judge
 from appliance.knowledge.dht.publishing import MOST_OWN, REPUBLISH_SECONDS, Publishing
@@ -62,7 +63,7 @@ class Dht:
         self.network = network
         self.id = node_id(network, own)
         self.table = Table(self.id)
-        self.store = Store(self.id)
+        self.store = Store(self.id, partial(writer_distance, network))
         self._sign = sign
         self._jitter = jitter
         self._judge = Judge(network, keys, verify)

@@ -6,12 +6,15 @@
 
 A full store takes a record in the place of one of the writer that has the most, if that has more than the new one's: many records
 of a few writers cannot push out those of many.
+
+Under a key that is full the writers count that are closest to it, as members are close to points; so whoever comes first has
+nothing of it, and all who keep the key have the same. Where a member can be called it says itself: there it is the closest.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -60,10 +63,11 @@ def value_of(record: Record) -> bytes:
 
 
 class Store:
-    """One node's. Who keeps records has judged them: nothing is verified here."""
+    """One node's. Who keeps records has judged them: nothing is verified here. `distance`: of a writer from a point."""
 
-    def __init__(self, own: Id) -> None:
+    def __init__(self, own: Id, distance: Callable[[Digest, Id], Id]) -> None:
         self._own = own
+        self._distance = distance
         self._places: dict[Place, dict[Digest, Held]] = {}
         self._records: Counter[Digest] = Counter()
         """By writer."""
@@ -154,12 +158,13 @@ class Store:
         """Is there room for it, in the place of `known`? Makes room in a full store."""
         size, writer = len(held.record.encoded), held.record.member
         more, gained = (1, size) if known is None else (0, size - len(known.record.encoded))
-        others = [each.record for each in self.at(held.place) if each is not known]
-        under = sum(RECORD_HEAD + len(each.encoded) for each in others)
-        if len(others) >= MOST_UNDER[held.type] or under + RECORD_HEAD + size > MOST_RECORDS:
+        farther = self._giving_way(held, [each for each in self.at(held.place) if each is not known])
+        if farther is None:
             return Verdict.CROWDED
         if self._records[writer] + more > MOST_OF_WRITER or self._bytes[writer] + gained > MOST_BYTES_OF_WRITER:
             return Verdict.SHARE
+        for each in farther:
+            self.drop(each)
         while self.total + more > MOST or self.total_bytes + gained > MOST_BYTES:
             richest, most = max(self._bytes.items(), key=itemgetter(1))
             if richest == writer or most <= self._bytes[writer] + gained:
@@ -167,3 +172,23 @@ class Store:
             theirs = (each for each in self if each.record.member == richest)
             self.drop(max(theirs, key=lambda each: each.place[1] ^ self._own))
         return Verdict.KEPT
+
+    def _giving_way(self, held: Held, others: list[Held]) -> list[Held] | None:
+        """Which of the others under its key make room for it, the farthest first. None: it is farther than who would have to."""
+        room, places = MOST_RECORDS - _room_of(held) - sum(map(_room_of, others)), MOST_UNDER[held.type] - 1 - len(others)
+        if room >= 0 and places >= 0:
+            return []
+        point, giving = held.place[1], list[Held]()
+        distances = {each.record.member: self._distance(each.record.member, point) for each in (held, *others)}
+        for each in sorted(others, key=lambda other: -distances[other.record.member]):
+            if distances[each.record.member] < distances[held.record.member]:
+                return None
+            giving.append(each)
+            room, places = room + _room_of(each), places + 1
+            if room >= 0 and places >= 0:
+                break
+        return giving
+
+
+def _room_of(held: Held) -> int:
+    return RECORD_HEAD + len(held.record.encoded)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from typing import Any, Final, NamedTuple
 
-from appliance.knowledge.dht.ids import Id, bucket_of
+from appliance.knowledge.dht.ids import Id, bucket_of, by_chance
 from appliance.knowledge.dht.wire import K
 from appliance.members.row import Digest
 
@@ -145,6 +145,13 @@ class Table:
     def rank(self, point: Id, without: Id = -1) -> int:
         """How many members of the table are closer to a point than this node; that one does not count."""
         return self.closer(point, self.own) - (without ^ point < self.own ^ point and without >= 0)
+
+    def credible_rank(self, point: Id, members: int) -> int:
+        """As `rank`, of a network of so many members: those that are closer to the point than chance has it do not count."""
+        own, number = self.own ^ point, 0
+        for distance in sorted(each ^ point for each in self._ids if each ^ point < own):
+            number += number < by_chance(distance, members)
+        return number
 
     def _newcomer(self, known: Contact) -> Digest | None:
         waiting = self._waiting.get(known.bucket, {})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from appliance.knowledge.dht.ids import PLACE
 from appliance.members.row import (
     DIGEST_BYTES,
     SIGNATURE_BYTES,
@@ -20,8 +21,6 @@ from appliance.members.row import (
     sign_row,
 )
 
-_PREFIX: Final = b"member\0"
-"""No key of a program begins so: those are texts without control characters."""
 MOST_ENDPOINTS: Final = 12
 MOST_RELAYS: Final = 4
 """More are no help, and few of a usual length fit besides."""
@@ -29,13 +28,13 @@ MOST_RELAYS: Final = 4
 
 def key_of(member: Digest) -> bytes:
     """Under which key it stands."""
-    return _PREFIX + member
+    return PLACE + member
 
 
 def member_of(key: bytes) -> Digest | None:
     """Whose place stands under a key; None if the key is another one."""
-    digest = key.removeprefix(_PREFIX)
-    return digest if key.startswith(_PREFIX) and len(digest) == DIGEST_BYTES else None
+    digest = key.removeprefix(PLACE)
+    return digest if key.startswith(PLACE) and len(digest) == DIGEST_BYTES else None
 
 
 def place_of(row: Row, most: int) -> bytes:

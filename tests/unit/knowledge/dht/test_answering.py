@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from appliance.knowledge.dht.answering import BURST, FAR_RANK, RATE, Answering
 from appliance.knowledge.dht.ids import BITS, pack_id
-from appliance.knowledge.dht.store import Store
 from appliance.knowledge.dht.table import Table
 from appliance.knowledge.dht.wire import K, Kind, Type, Verdict, pack_records, read_answer
 from appliance.knowledge.effects import Deed
-from tests.unit.knowledge.dht.writers import MEMBERS, WALL, id_of, judge, packed, record
+from tests.unit.knowledge.dht.writers import MEMBERS, WALL, id_of, judge, packed, record, store_of
 
 ME, PEER = MEMBERS[0], MEMBERS[1]
 FIND = pack_id(5)
@@ -17,7 +16,7 @@ FIND = pack_id(5)
 class Asked:
     def __init__(self, known: int = 0) -> None:
         self.table, self.judge = Table(id_of(ME)), judge()
-        self.store = Store(self.table.own)
+        self.store = store_of(self.table.own)
         self.answering = Answering(self.table, self.store, self.judge)
         for member in MEMBERS[1 : known + 1]:
             self.table.heard(member, id_of(member), 0.0)
@@ -64,6 +63,16 @@ def test_what_many_others_are_closer_to_is_not_kept() -> None:
     point = next(point for point in range(opposite, 0, -(1 << 150)) if asked.table.rank(point) >= FAR_RANK)
     assert asked.ask(Kind.STORE, pack_records([packed(record(point))])) == bytes((Verdict.FAR,))
     assert asked.ask(Kind.STORE, pack_records([packed(record(asked.table.own))])) == bytes((Verdict.KEPT,))
+
+
+def test_identities_ground_to_lie_around_a_key_do_not_keep_it_from_this_node() -> None:
+    asked = Asked(known=40)
+    point = asked.table.own ^ 1 << 150
+    ground = [point ^ number for number in range(1, FAR_RANK + 20)]
+    for number, each in enumerate(ground):
+        asked.table._ids[each] = MEMBERS[100 + number]  # as deep as that they fill several buckets
+    assert asked.table.rank(point) >= FAR_RANK
+    assert asked.ask(Kind.STORE, pack_records([packed(record(point))])) == bytes((Verdict.KEPT,))
 
 
 def test_a_question_of_no_form_has_no_answer_and_speaks_against_who_asked() -> None:

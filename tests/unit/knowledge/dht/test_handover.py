@@ -9,12 +9,12 @@ from appliance.knowledge.dht.node import SETTLED_SECONDS, Dht
 from appliance.knowledge.dht.store import Store
 from appliance.knowledge.dht.table import Table
 from appliance.knowledge.dht.wire import K, Type
-from tests.unit.knowledge.dht.writers import MEMBERS, WALL, id_of, record
+from tests.unit.knowledge.dht.writers import MEMBERS, WALL, id_of, record, store_of
 
 
 def handover(records: int, known: int = 1) -> tuple[Handover, Table, Store]:
     table = Table(id_of(MEMBERS[0]))
-    store = Store(table.own)
+    store = store_of(table.own)
     for member in MEMBERS[1 : known + 1]:
         table.heard(member, id_of(member), 0.0)
     for number in range(records):

@@ -13,11 +13,10 @@ from appliance.knowledge.dht.searching import (
     DhtRefused,
     Searching,
 )
-from appliance.knowledge.dht.store import Store
 from appliance.knowledge.dht.table import MOST_FAILURES, Table
 from appliance.knowledge.dht.wire import K, Kind, Type, Verdict, pack_answer
 from appliance.knowledge.effects import Deed
-from tests.unit.knowledge.dht.writers import KEYS, MEMBERS, WALL, id_of, judge, packed, record
+from tests.unit.knowledge.dht.writers import KEYS, MEMBERS, WALL, id_of, judge, packed, record, store_of
 
 ME, PEER = MEMBERS[0], MEMBERS[1]
 
@@ -25,7 +24,7 @@ ME, PEER = MEMBERS[0], MEMBERS[1]
 class Search:
     def __init__(self, known: int = 0) -> None:
         self.table, self.judge = Table(id_of(ME)), judge()
-        self.store = Store(self.table.own)
+        self.store = store_of(self.table.own)
         self.draws = 0
         self.searching = Searching(ME, self.table, self.store, self.judge, self.draw)
         for member in MEMBERS[1 : known + 1]:

@@ -6,9 +6,10 @@ import functools
 
 from rigs.kademlia import EPOCH, NETWORK, sign, verify
 
-from appliance.knowledge.dht.ids import Id, node_id, pack_id
+from appliance.knowledge.dht.ids import Id, node_id, pack_id, writer_distance
 from appliance.knowledge.dht.judge import Judge
 from appliance.knowledge.dht.node import Dht
+from appliance.knowledge.dht.store import Store
 from appliance.knowledge.dht.wire import Packed, Type
 from appliance.knowledge.signed import Record, sign_record
 from appliance.members.row import Digest
@@ -48,6 +49,11 @@ def node(jitter: float = 0.5) -> Dht:
     """The first member's, alone."""
     key = KEYS[MEMBERS[0]]
     return Dht(MEMBERS[0], NETWORK, lambda _wall: KEYS, functools.partial(sign, key), lambda: jitter, 0.0, verify)
+
+
+def store_of(own: Id = 0) -> Store:
+    """An empty one."""
+    return Store(own, functools.partial(writer_distance, NETWORK))
 
 
 def judge() -> Judge:
