@@ -49,7 +49,7 @@ def place_id(network: Digest, member: Digest) -> Id:
 
 def by_chance(distance: Id, members: int) -> float:
     """How many of so many members, all that close to a point, still count: see MOST_TIMES."""
-    return FREE + MOST_TIMES * members / 2 ** (BITS - distance.bit_length())
+    return FREE + MOST_TIMES * members / 2.0 ** (BITS - distance.bit_length())
 
 
 def writer_distance(network: Digest, writer: Digest, point: Id) -> Id:
