@@ -45,7 +45,7 @@ class Rendezvous:
         self._choice = Choice()
         self._happened: list[Deed] = []
         self._asking = Asking(own, self._choice, self._here)
-        judging = Judging(network, who, self.counters, self._happened)
+        judging = Judging(own, network, who, self.counters, self._happened)
         self._judging = judging
         self.own = Own(network, own, self._asking, self._choice, sign, self.counters, self._happened)
         self.following = Following(self._asking, judging, self._choice, jitter, self._follow_changed)

@@ -22,6 +22,8 @@ RENEW_SECONDS: Final = 3600.0
 """After which it is renewed at the latest: a place that has lost it has it again then."""
 MOVE_SECONDS: Final = 30.0
 """Least seconds between two registrations of a tag because this node is called elsewhere."""
+CLOCK_SECONDS: Final = 60.0
+"""This host's clock was set by more than that: what was signed by the one before is signed anew."""
 REFUSED_SECONDS: Final = 300.0
 """After which a place that did not take a registration is asked again."""
 
@@ -66,11 +68,22 @@ class Kept:
     where: Where
     """What it was made of."""
     at: dict[Digest, At] = field(default_factory=dict)
+    had_anywhere: bool = False
+    """It was withdrawn before this start, and which places had it is not known any more."""
 
     @property
     def renew_at(self) -> float:
         """When it is signed anew."""
         return self.signed + min(self.ttl * RENEW_AT, RENEW_SECONDS)
+
+    def is_over(self, now: float, wall: float) -> bool:
+        """Has it expired? By either clock: who waits for it waits by the one that only goes forward."""
+        return self.registration.record.expires <= wall or now >= self.signed + self.ttl
+
+    def is_to_sign(self, where: Where, now: float, wall: float) -> bool:
+        """It is time, or this node is called elsewhere, or the host's clock was set since."""
+        off = abs((wall - self.registration.record.written) - (now - self.signed)) > CLOCK_SECONDS
+        return now >= self.renew_at or (now >= self.signed + MOVE_SECONDS and (off or self.where.differs(where)))
 
 
 class Own:
@@ -144,7 +157,8 @@ class Own:
         if registration.tag not in self.tags and len(self.tags) < MOST_OF_MEMBER:
             ttl = record.expires - record.written
             signed = now - max(0.0, wall - record.written)
-            self.tags[registration.tag] = Kept(ttl, registration, signed, Where(registration.endpoints, registration.relays))
+            where = Where(registration.endpoints, registration.relays)
+            self.tags[registration.tag] = Kept(ttl, registration, signed, where, had_anywhere=registration.withdrawn)
 
     def move(self, where: Where) -> None:
         """This node is called elsewhere."""
@@ -158,7 +172,7 @@ class Own:
             if kept.registration.withdrawn:
                 self._spread_withdrawal(tag, kept, places, now, wall)
                 continue
-            if now >= kept.renew_at or (kept.where.differs(self.where) and now >= kept.signed + MOVE_SECONDS):
+            if kept.is_to_sign(self.where, now, wall):
                 kept.registration, kept.signed, kept.where = self._signed(tag, kept.ttl, wall), now, self.where
                 self._again(kept)
             for place in kept.at.keys() - places:
@@ -194,9 +208,12 @@ class Own:
 
     def _spread_withdrawal(self, tag: str, kept: Kept, places: frozenset[Digest], now: float, wall: float) -> None:
         """Where it had been taken; then it is forgotten."""
+        if kept.had_anywhere and places:
+            kept.had_anywhere = False
+            kept.at = {place: At(sequence=0) for place in self._choice.serving(tag, now)}
         told = [place for place, at in kept.at.items() if (at.sequence >= 0 or at.asked) and place in places]
         untold = [place for place in told if kept.at[place].sequence < kept.registration.record.sequence]
-        if not untold or kept.registration.record.expires <= wall:
+        if kept.is_over(now, wall) or not (untold or kept.had_anywhere):
             del self.tags[tag]
             self.changed = True
             return

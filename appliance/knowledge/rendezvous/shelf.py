@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from appliance.knowledge.rendezvous.registration import Refusal, Registration, RegistrationRefused
@@ -32,7 +33,8 @@ class Shelf:
         """Positions, rising, by tag."""
         self._members: dict[Digest, dict[str, None]] = {}
         """Tags, by member."""
-        self._first_expiry = float("inf")
+        self._expiries: list[tuple[int, int]] = []
+        """A heap of when each expires, and its position; also of some that are gone."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -48,7 +50,9 @@ class Shelf:
     @property
     def first_expiry(self) -> float:
         """Before that (Unix seconds) none expires."""
-        return self._first_expiry if self._all else float("inf")
+        while self._expiries and self._expiries[0][1] not in self._all:
+            heappop(self._expiries)
+        return self._expiries[0][0] if self._expiries else float("inf")
 
     def put(self, registration: Registration) -> bool:
         """Take it in the place of the one before. False: the very same is there already. Raises RegistrationRefused."""
@@ -68,7 +72,10 @@ class Shelf:
         self._all[self.position] = registration
         self._tags.setdefault(registration.tag, []).append(self.position)
         self._members.setdefault(registration.member, {})[registration.tag] = None
-        self._first_expiry = min(self._first_expiry, registration.record.expires)
+        heappush(self._expiries, (registration.record.expires, self.position))
+        if len(self._expiries) > 2 * len(self._all) + MOST_OF_MEMBER:  # a member may renew without end
+            self._expiries = [(each.record.expires, at) for at, each in self._all.items()]
+            heapify(self._expiries)
         return True
 
     def since(self, tag: str, position: int) -> Iterator[tuple[int, Registration]]:
@@ -77,14 +84,15 @@ class Shelf:
         for each in positions[bisect_right(positions, position) :]:
             yield each, self._all[each]
 
-    def expire(self, wall: float, members: Iterable[Digest]) -> int:
-        """Drop what has expired, and what is of no member any more. Returns how many."""
-        known = frozenset(members)
-        over = [position for position, each in self._all.items() if each.record.expires <= wall or each.member not in known]
-        for position in over:
-            self._drop(position)
-        self._first_expiry = min((each.record.expires for each in self._all.values()), default=float("inf"))
-        return len(over)
+    def expire(self, wall: float, members: Container[Digest]) -> int:
+        """Drop what has expired, and what is of no member any more. Returns how many. It looks at no others."""
+        before = len(self._all)
+        while self.first_expiry <= wall:
+            self._drop(self._expiries[0][1])
+        for member in [each for each in self._members if each not in members]:
+            for tag in list(self._members[member]):
+                self._drop(self._at[member, tag])
+        return before - len(self._all)
 
     def _make_room(self, member: Digest) -> None:
         """For one more of that member. Raises RegistrationRefused."""

@@ -17,6 +17,7 @@ from tests.unit.knowledge.rendezvous.town import Town
 
 GOOD = ANN.registers("t")
 COOKIE = bytes(24)
+ME = sha256(b"who judges")
 
 
 class Bench:
@@ -26,7 +27,7 @@ class Bench:
         self.counters: Counter[str] = Counter()
         self.deeds: list[Deed] = []
         self.known = Known(members or (ANN, BEN))
-        self.judging = Judging(NETWORK, self.known, self.counters, self.deeds)
+        self.judging = Judging(ME, NETWORK, self.known, self.counters, self.deeds)
 
     def page(self, *registrations: bytes, wall: float = WALL) -> list[Registration] | None:
         told = self.judging.page(EVE.digest, "t", pack_page(Page(Status.OK, False, COOKIE, registrations)), wall)  # noqa: FBT003
@@ -137,3 +138,11 @@ def test_two_liars_of_three_hide_nobody(lie: Callable[[bytes, str, bytes], bytes
     assert guilty <= liars, "the honest one is not blamed"
     if lie in {inventing, nonsense}:
         assert guilty == liars
+
+
+def test_what_this_node_has_as_a_place_was_verified_when_it_came() -> None:
+    bench = Bench()
+    lie = pack_page(Page(Status.OK, False, COOKIE, [GOOD.encoded[:-64] + bytes(64)]))  # noqa: FBT003
+    assert bench.judging.page(ME, "t", lie, WALL) is not None, "it looks at no signature again: to verify 1,000 takes 0.2 s"
+    assert bench.page(GOOD.encoded) == [GOOD]
+    assert bench.page(BEN.registers("t").encoded[:-64] + bytes(64)) is None, "what others say is verified"

@@ -9,6 +9,7 @@ from appliance.knowledge.rendezvous.messages import Status
 from appliance.knowledge.rendezvous.own import REFUSED_SECONDS
 from appliance.knowledge.rendezvous.registration import USUAL_SECONDS
 from appliance.knowledge.rendezvous.shelf import MOST_OF_MEMBER
+from tests.unit.knowledge.rendezvous.crowd import Known
 from tests.unit.knowledge.rendezvous.town import Town
 
 
@@ -76,3 +77,51 @@ def test_the_profile_may_say_more_than_there_is_room_for() -> None:
     here.do("ann", lambda: machine.fix(["u", "v"], here.now, here.wall))
     assert machine.counters == {"own-too-many": 1}
     assert machine.own.tags["u"].ttl == USUAL_SECONDS
+
+
+def test_what_was_withdrawn_while_a_place_was_away_is_withdrawn_there_after_a_restart() -> None:
+    here = town()
+    here.register("ann", "t")
+    here.run(1.0)
+    here.dead.add("place")
+    here.unregister("ann", "t")
+    here.run(60.0)
+    kept = here.machines["ann"].own_to_keep()
+    assert len(kept) == 1
+    alone = Known([here.people["ann"]])
+    machine = here.start("ann", alone, remembered=kept)
+    here.run(1.0)
+    assert machine.own.tags, "before this node knows of any place it forgets nothing"
+    here.dead.clear()
+    alone.members, alone.meeting = here.known.members, here.known.meeting
+    here.learn("ann")
+    here.run(5.0)
+    assert here.find("ben", "t") == []
+    assert machine.own.tags == {}, "the place knows it"
+
+
+def test_a_withdrawal_that_nobody_hears_ends_by_the_clock_that_goes_forward() -> None:
+    here = town()
+    machine = here.machines["ann"]
+    here.register("ann", "t", 600)
+    here.run(1.0)
+    here.dead.add("place")
+    here.unregister("ann", "t")
+    here.run(500.0)
+    assert "t" in machine.own.tags
+    back = here.wall - 86400
+    machine.due(here.now + 101, back)
+    assert machine.own.tags == {}
+    assert machine.next_due() > here.now + 101, "else it would be called again at once, for a day"
+
+
+@pytest.mark.parametrize("off", [86400.0, -86400.0])
+def test_what_was_signed_by_a_wrong_clock_is_signed_anew_when_the_clock_is_right(off: float) -> None:
+    here = town()
+    machine = here.machines["ann"]
+    here.do("ann", lambda: machine.register("t", 7200, here.now, here.wall + off))
+    here.run(1.0)
+    assert here.registered_at("ann", "t") == set()
+    here.run(REFUSED_SECONDS + 5.0)
+    assert here.registered_at("ann", "t") == {"place"}
+    assert here.asked["ann"] == 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.knowledge.rendezvous.registration import Refusal, RegistrationRefused
-from appliance.knowledge.rendezvous.shelf import Shelf
+from appliance.knowledge.rendezvous.registration import Refusal, Registration, RegistrationRefused
+from appliance.knowledge.rendezvous.shelf import MOST_OF_MEMBER, Shelf
 from tests.unit.knowledge.rendezvous.crowd import ANN, BEN, CYD, WALL, Someone
 
 EVERYBODY = (ANN.digest, BEN.digest, CYD.digest)
@@ -79,6 +81,30 @@ def test_what_has_expired_goes_and_what_is_of_no_member_any_more() -> None:
     assert shelf.first_expiry == WALL + 300
     assert shelf.expire(WALL + 300, EVERYBODY) == 1
     assert (len(shelf), shelf.tags, shelf.first_expiry) == (0, 0, float("inf"))
+
+
+def test_who_renews_without_end_takes_no_memory() -> None:
+    shelf = Shelf()
+    shelf.put(BEN.registers("b", ttl=300))
+    for sequence in range(1, 500):
+        shelf.put(ANN.registers("a", ttl=600, sequence=sequence))
+    assert len(shelf._expiries) <= 2 * len(shelf) + MOST_OF_MEMBER
+    assert shelf.first_expiry == WALL + 300
+    assert shelf.expire(WALL + 300, EVERYBODY) == 1
+    assert shelf.first_expiry == WALL + 600
+
+
+def test_a_sweep_looks_at_nothing_that_stays() -> None:
+    class Looked(dict[int, Registration]):
+        def values(self) -> Any:
+            raise AssertionError("with 8,192 registrations that is 20 ms")
+
+    shelf = Shelf()
+    for someone, ttl in ((ANN, 100), (BEN, 200), (CYD, 300)):
+        shelf.put(someone.registers("a", ttl=ttl))
+    shelf._all = Looked(shelf._all)
+    assert shelf.expire(WALL + 100, (ANN.digest, CYD.digest)) == 2
+    assert told(shelf, "a") == [(3, "cyd")]
 
 
 SOME = [Someone(f"m{number}") for number in range(4)]
