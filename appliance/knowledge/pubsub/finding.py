@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Final
 
 from appliance.knowledge.pubsub.ground import Breach, Ground
-from appliance.knowledge.pubsub.hints import MOST_OF_TOPIC, RENEW_SECONDS, Hints, sign_hint
+from appliance.knowledge.pubsub.hints import MOST_HINTS, MOST_OF_TOPIC, RENEW_SECONDS, Hints, sign_hint
 from appliance.knowledge.pubsub.mesh import D, Topic
 from appliance.knowledge.pubsub.wire import Part, topic_field
 from appliance.knowledge.signed import Fault, RecordRefused
@@ -134,6 +134,8 @@ class Finding:
             self.look(topic, now)
         if spreads:
             self._spreading[hint.topic, hint.member] = member, encoded
+            if len(self._spreading) > MOST_HINTS:
+                self._spreading.popitem(last=False)
             self._spread(now)
 
     def _spread(self, now: float) -> None:
@@ -190,7 +192,7 @@ class Finding:
             here = member in ground.peers.sessions
             if now < since + (PROVE_SECONDS if here else CALL_SECONDS):
                 if here and not self._of_use(member):
-                    ground.out.put(member, Part.TELL)
+                    ground.ask_topics(member, now)
                 continue
             self._release(member)
             if not here or not self._of_use(member):

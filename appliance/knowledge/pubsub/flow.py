@@ -134,8 +134,7 @@ class Flow:
             return
         topic = self._ground.topics.get(name)
         if topic is None or not topic.subscribed:
-            self._of_no_use(member, "not-subscribed", now)
-            if self._ground.jitter() < TOLD_OFF:
+            if self._of_no_use(member, "not-subscribed", now) and self._ground.jitter() < TOLD_OFF:
                 self._tell_topics(member)
             return
         ident = id_of(encoded)
@@ -215,10 +214,10 @@ class Flow:
         self._ground.count(member, Breach.INVALID)
         self._ground.scores.invalid(member, topic, now)
 
-    def _of_no_use(self, member: Digest, why: str, now: float) -> None:
-        """It happens among honest nodes, if seldom."""
+    def _of_no_use(self, member: Digest, why: str, now: float) -> bool:
+        """It happens among honest nodes, if seldom. False: it happens too often."""
         self._ground.counters[why] += 1
-        self._limits.may(member, Allowance.UNASKED, now)
+        return self._limits.may(member, Allowance.UNASKED, now)
 
     def _note(self, message: Message, now: float, wall: float) -> None:
         delivered = message.delivered
@@ -296,7 +295,7 @@ class Flow:
                 self._ground.counters["not-there"] += 1
             elif kept.given.get(member, 0) >= MOST_GIVEN:
                 self._ground.counters["given-often"] += 1
-            elif self._limits.may(member, Allowance.BYTES, now, len(kept.encoded)):
+            elif self._limits.has(member, Allowance.BYTES, now, len(kept.encoded)):
                 self._send(kept, member)
 
     # ---- time ----
@@ -322,7 +321,8 @@ class Flow:
             return
         if pull.asked is not None:
             if pull.asked in ground.peers.sessions:
-                ground.count(pull.asked, Breach.BROKEN_PROMISE)
+                is_news = ground.scores.score(pull.asked, now) >= GOSSIP  # else they are of before it was found out
+                ground.count(pull.asked, Breach.BROKEN_PROMISE, 1.0 if is_news else 0.0)
                 ground.scores.promised(pull.asked, now, kept=False)
             pull.asked = None
         pull.givers = [each for each in pull.givers if each in ground.peers.sessions]
@@ -404,6 +404,10 @@ class Flow:
 
     def welcome(self, topic: Topic, member: Digest, now: float) -> None:
         """A peer came into the topic: it may have missed what was said lately, or be the first that we found to publish to."""
+        peer = self._ground.peers.sessions[member]
+        if now < peer.welcomed.get(topic.name, -inf) + GOSSIP_SECONDS:
+            return  # it comes and goes: each time is a look at all that is kept, and up to 10 KB
+        peer.welcomed[topic.name] = now
         if self._ground.scores.score(member, now) >= GOSSIP:
             ids = [
                 kept.id

@@ -11,7 +11,7 @@ from appliance.knowledge.effects import Deed
 from appliance.knowledge.pubsub.mesh import Topic
 from appliance.knowledge.pubsub.peers import Peers
 from appliance.knowledge.pubsub.scoring import Scores
-from appliance.knowledge.pubsub.wire import Outbox
+from appliance.knowledge.pubsub.wire import Outbox, Part
 from appliance.members.row import Digest, Verifier
 
 
@@ -59,7 +59,13 @@ class Ground:
     def count(self, member: Digest, what: Breach, weight: float = 1.0) -> None:
         """Counted and told, where the score knows by itself."""
         self.counters[what] += 1
-        self.deeds.append(Deed(member, what, weight * POINTS.get(what, -1.0)))
+        if weight:
+            self.deeds.append(Deed(member, what, weight * POINTS.get(what, -1.0)))
+
+    def ask_topics(self, member: Digest, now: float) -> None:
+        """Have a peer say all that it subscribes to, unless it was just asked."""
+        if self.peers.sessions[member].may_be_asked(now):
+            self.out.put(member, Part.TELL)
 
     def drawn(self, members: list[Digest]) -> list[Digest]:
         """In an order drawn by lot."""

@@ -20,7 +20,8 @@ HINT_SECONDS: Final = 3600
 RENEW_SECONDS: Final = 1500.0
 """A subscriber says it again so often, with up to a fifth more."""
 NEWS_SECONDS: Final = 900
-"""One that is newer by less is not passed on: nobody makes others talk by renewing all the time."""
+"""One that is newer by less is not passed on: nobody makes others talk by renewing all the time. Nor is one taken that is
+good for less: who still subscribes has said it again by then, and nobody makes others talk with hints that end at once."""
 MOST_OF_TOPIC: Final = 8
 MOST_OF_OWN_TOPIC: Final = 32
 MOST_HINTS: Final = 4096
@@ -77,7 +78,7 @@ class Hints:
     def take(self, encoded: bytes, keys: Mapping[Digest, bytes], wall: float) -> tuple[Hint, bool] | None:
         """It, if it is kept and news, and whether others are to be told. Raises RecordRefused if it is no good."""
         unproved = _hint(read_head(encoded))
-        if unproved.member == self._own or not self._is_news(unproved):
+        if unproved.member == self._own or unproved.expires < wall + NEWS_SECONDS or not self._is_news(unproved):
             return None
         hint = _hint(read_record(encoded, PURPOSE, self._network, keys, wall, self._verify))
         if hint.expires - hint.written > HINT_SECONDS:

@@ -26,7 +26,8 @@ class Allowance(Enum):
     IDS = Rate(2000.0, 8000.0)
     """That it says it has, or asks for. An honest peer tells of each message four times."""
     BYTES = Rate(262144.0, 1 << 20)
-    """Of messages that it asked for: 20 bytes bring up to 8,200."""
+    """Of messages that it asked for: 20 bytes bring up to 8,200. More are not given, and nobody is to blame: two authors of long
+    messages could have honest members ask each other for more."""
     UNASKED = Rate(5.0, 50.0)
     """Messages of no use, of which one alone is no reproach: expired, of an unknown member, of another topic, sent twice."""
 
@@ -48,6 +49,13 @@ class Limits:
 
     def may(self, member: Digest, what: Allowance, now: float, amount: float = 1.0) -> bool:
         """May a peer have so much more of it? If not, that is noted."""
+        allowed = self.has(member, what, now, amount)
+        if not allowed:
+            self._ground.breach(member, Breach.TOO_OFTEN, now, EXCESS)
+        return allowed
+
+    def has(self, member: Digest, what: Allowance, now: float, amount: float = 1.0) -> bool:
+        """The same, without reproach: it may be others who made it so much."""
         buckets = self._buckets.setdefault(member, {})
         bucket = buckets.get(what)
         if bucket is None:
@@ -55,7 +63,6 @@ class Limits:
         if bucket.take(now, amount):
             return True
         self._ground.counters[f"too-many-{what.name.lower()}"] += 1
-        self._ground.breach(member, Breach.TOO_OFTEN, now, EXCESS)
         return False
 
     def author_may(self, author: Digest, now: float) -> bool:

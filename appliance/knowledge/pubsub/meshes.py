@@ -124,9 +124,10 @@ class Meshes:
 
     def take_prune(self, member: Digest, topic: Topic, seconds: int, others: list[Digest], now: float, wall: float) -> None:
         """A member left the mesh, or does not come into it."""
+        was = member in topic.links
         self.drop(topic, member, now)
         topic.back_off(member, now + min(seconds, MOST_BACKOFF_SECONDS) + SLACK_SECONDS)
-        if self._ground.scores.score(member, now) >= 0:
+        if was and self._ground.scores.score(member, now) >= 0:  # whoever may say whom we call must have been chosen once
             members = self._ground.keys(wall)
             for each in others[:MOST_TOLD]:
                 if each in members and each != self._ground.own and each not in self._ground.peers.sessions:

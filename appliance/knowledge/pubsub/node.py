@@ -37,8 +37,9 @@ QUIET_SECONDS: Final = 10.0
 """Between two heartbeats when nothing happened for a while."""
 BUSY_SECONDS: Final = 10.0
 """How long something counts as having happened."""
-COSTS: Final = {Part.TOPICS: 10.0, Part.SEEK: 2.0, Part.MESSAGE: 0.0, Part.HAVE: 0.0, Part.WANT: 0.0}
-"""What a part counts for among those of a peer: one that names 200 topics, one that brings about eight hints; 0: it has limits of
+COSTS: Final = {Part.TOPICS: 10.0, Part.TELL: 50.0, Part.SEEK: 2.0, Part.MESSAGE: 0.0, Part.HAVE: 0.0, Part.WANT: 0.0}
+"""What a part counts for among those of a peer: one that names 200 topics, one that asks for them, one that brings about
+eight hints; 0: it has limits of
 its own."""
 MOST_PUBLISHED: Final = 100
 """Topics without a subscription for which peers are kept; the first gives way."""
@@ -311,19 +312,19 @@ class PubSub:
             self._joined(member, name, now)
 
     def _take_join(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
-        for name in self._next(member, value):
+        for name in self._next(member, value, now):
             if self._ground.peers.add(member, name):
                 self._joined(member, name, now)
 
     def _take_leave(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
-        for name in self._next(member, value):
+        for name in self._next(member, value, now):
             if self._ground.peers.remove(member, name):
                 self._left(member, name, now)
 
-    def _take_version(self, member: Digest, value: bytes, _now: float, _wall: float) -> None:
+    def _take_version(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
         version, _ = wire.read_topics(value)
         if version != self._ground.peers.sessions[member].version:
-            self._ground.out.put(member, Part.TELL)
+            self._ground.ask_topics(member, now)
 
     def _take_tell(self, member: Digest, _value: bytes, _now: float, _wall: float) -> None:
         self._tell_topics(member)
@@ -370,13 +371,13 @@ class PubSub:
     def _take_seek(self, member: Digest, value: bytes, _now: float, _wall: float) -> None:
         self._finding.take_seek(member, wire.only_topic(value))
 
-    def _next(self, member: Digest, value: bytes) -> list[str]:
+    def _next(self, member: Digest, value: bytes, now: float) -> list[str]:
         """The topics of a change, if it is the next one; if not, all are asked for."""
         version, names = wire.read_topics(value)
         peer = self._ground.peers.sessions[member]
         if version != peer.version + 1:
             if version != peer.version:
-                self._ground.out.put(member, Part.TELL)
+                self._ground.ask_topics(member, now)
             return []
         peer.version = version
         return names

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import Final
 
 from appliance.members.row import Digest
 
 MOST_TOPICS: Final = 200
 """That one member can subscribe to: all of their names fit into one message."""
+ASK_SECONDS: Final = 0.5
+"""Between two times that one peer is asked for all of its subscriptions: the answer has up to 13 KB."""
 
 
 class Peer:
     """One of them."""
 
-    __slots__ = ("topics", "version")
+    __slots__ = ("asked_at", "topics", "version", "welcomed")
 
     def __init__(self) -> None:
         self.version = 0
         """Of its subscriptions; each change makes it one higher."""
         self.topics: set[str] = set()
+        self.asked_at = -inf
+        self.welcomed: dict[str, float] = {}
+        """By topic of ours, when it was told last what it may have missed."""
+
+    def may_be_asked(self, now: float) -> bool:
+        """For all of its subscriptions; it is noted that it was."""
+        if now < self.asked_at + ASK_SECONDS:
+            return False
+        self.asked_at = now
+        return True
 
 
 class Peers:

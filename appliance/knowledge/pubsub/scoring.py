@@ -57,6 +57,8 @@ FAILURE_HALF: Final = 300.0
 INVALID_HALF: Final = 600.0
 BREACH_HALF: Final = 300.0
 """Seconds in which each is halved."""
+LEAST: Final = 0.01
+"""What is less is nothing."""
 FRESH_SECONDS: Final = 1.0
 """How old a score may be, if nothing spoke against the member since."""
 KEPT_SECONDS: Final = 3600.0
@@ -82,6 +84,10 @@ class _InTopic:
         self.given *= _halved(seconds, CHANCES_HALF)
         self.failure *= _halved(seconds, FAILURE_HALF)
         self.invalid *= _halved(seconds, INVALID_HALF)
+
+    def is_over(self) -> bool:
+        """It says nothing any more. Topics come and go for as long as a node runs."""
+        return self.in_mesh_since is None and max(self.first, self.failure, self.invalid) < LEAST
 
     def deficit(self) -> float:
         if self.in_mesh_since is None or self.chances < LEAST_CHANCES or len(self.authors) < LEAST_AUTHORS:
@@ -118,8 +124,10 @@ class _Member:
         self.at = now
         self.breaches *= _halved(seconds, BREACH_HALF)
         self.broken *= _halved(seconds, BREACH_HALF)
-        for each in self.topics.values():
+        for name, each in list(self.topics.items()):
             each.fade(seconds)
+            if each.is_over():
+                del self.topics[name]
 
 
 def _halved(seconds: float, half: float) -> float:

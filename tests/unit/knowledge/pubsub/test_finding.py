@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from rigs.audience import Audience
 from rigs.stage import MEMBERS, TOPIC, Stage, seek
 
+from appliance.knowledge.pubsub import finding as module
 from appliance.knowledge.pubsub.finding import (
     CALL_SECONDS,
     FAILED_SECONDS,
@@ -202,3 +204,11 @@ def test_a_node_with_many_topics_holds_fewer_sessions_for_each() -> None:
     nodes.run(300.0)
     assert one.held == held, "and keeps those"
     assert nodes.counters["sent"] - before <= 60 * 20
+
+
+def test_hints_that_wait_to_be_passed_on_are_as_many_as_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_HINTS", 5)
+    stage = Stage(2)
+    for number in range(int(SPREAD_AT_ONCE) + 100):
+        stage.say(ONE, Part.HINT, stage.hint(MEMBERS[20 + number % 10], f"topic-{number}"))
+    assert len(stage.node._finding._spreading) == 5

@@ -291,3 +291,48 @@ def test_whoever_comes_into_the_mesh_hears_what_came_just_before() -> None:
     stage.heard.clear()
     stage.graft(MEMBERS[9], answer=True)
     assert stage.told(Part.HAVE, MEMBERS[9]) == [wire.have_value(TOPIC, [message.delivered.id])]
+
+
+def test_a_peer_that_comes_and_goes_is_told_once_what_it_may_have_missed() -> None:
+    stage = Stage(subscribed=False)
+    stage.node.publish(TOPIC, b"hello", stage.now, stage.wall)
+    stage.connect(ONE)
+    for version in range(2, 40, 2):
+        stage.say(ONE, Part.LEAVE, wire.topics_value(version, [TOPIC]))
+        stage.say(ONE, Part.JOIN, wire.topics_value(version + 1, [TOPIC]))
+    assert len(stage.told(Part.HAVE, ONE)) == 1
+
+
+def test_a_member_of_the_mesh_that_answers_again_and_again_is_told_once() -> None:
+    stage = meshed(peers=4)
+    stage.wait(10.0)
+    message = stage.message()
+    stage.say(TWO, Part.MESSAGE, message.encoded)
+    stage.node._flow.cache.get(message.delivered.id).given.clear()
+    stage.heard.clear()
+    for _ in range(20):
+        stage.graft(ONE, answer=True)
+    assert len(stage.told(Part.HAVE, ONE)) <= 2
+
+
+def test_who_asks_for_more_than_there_is_room_for_is_not_to_blame() -> None:
+    stage = meshed(peers=2)
+    idents = []
+    for number in range(300):
+        stage.now += 0.05
+        message = stage.message(MEMBERS[number % 8 + 20], bytes(MOST_DATA))
+        stage.say(TWO, Part.MESSAGE, message.encoded)
+        idents.append(message.delivered.id)
+    for ident in idents:
+        stage.say(ONE, Part.WANT, ident)
+    assert stage.count("too-many-bytes") > 10
+    assert stage.score(ONE) >= 0
+
+
+def test_promises_that_a_peer_broke_before_it_was_found_out_are_held_against_it_once() -> None:
+    stage = meshed(peers=6)
+    for number in range(100):
+        stage.have(ONE, b"%02d" % number * 10)
+    stage.wait(PULL_SECONDS + PROMISE_SECONDS + 1.0)
+    assert stage.count("broken-promise") == 100
+    assert 2 < len([deed for deed in stage.node.deeds if deed.member == ONE]) < 6, "it may have been overloaded"

@@ -86,3 +86,10 @@ def test_a_member_has_as_many_as_it_may_have_topics(monkeypatch: pytest.MonkeyPa
     assert taken == [True, True, False, False]
     known.drop("topic-0", MEMBERS[1])
     assert known.take(hint(1, "topic-3").encoded, KEYS, EPOCH) is not None
+
+
+def test_one_that_ends_soon_is_not_taken_so_that_nobody_fills_a_table_again_and_again() -> None:
+    known = hints()
+    last = EPOCH + HINT_SECONDS - NEWS_SECONDS
+    assert known.take(hint(1).encoded, KEYS, last + 1) is None
+    assert known.take(hint(1).encoded, KEYS, last) is not None

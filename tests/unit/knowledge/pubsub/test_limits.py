@@ -50,3 +50,12 @@ def test_what_a_peer_used_is_forgotten_with_its_session() -> None:
     limits.may(ONE, Allowance.UNASKED, 0.0, Allowance.UNASKED.value.at_once)
     limits.forget(ONE)
     assert limits.may(ONE, Allowance.UNASKED, 0.0)
+
+
+def test_what_others_may_have_caused_is_dropped_without_reproach() -> None:
+    found = ground()
+    limits = Limits(found)
+    assert limits.has(ONE, Allowance.BYTES, 0.0, Allowance.BYTES.value.at_once)
+    assert not any(limits.has(ONE, Allowance.BYTES, 0.0) for _ in range(200))
+    assert found.scores.score(ONE, 0.0) == 0
+    assert found.counters["too-many-bytes"] == 200

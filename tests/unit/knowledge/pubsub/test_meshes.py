@@ -164,3 +164,12 @@ def test_grafts_of_topics_that_we_do_not_have_are_not_answered() -> None:
     stage.heard.clear()
     stage.graft(ONE, topic="other")
     assert not stage.heard
+
+
+def test_whoever_is_not_in_the_mesh_does_not_say_whom_we_call() -> None:
+    stage = answered(1)
+    stage.prune(ONE, 60)
+    stage.node.wishes.clear()
+    stage.prune(ONE, 60, (MEMBERS[5],))
+    stage.wait(5.0)
+    assert MEMBERS[5] not in [wish.member for wish in stage.node.wishes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.knowledge.pubsub.peers import MOST_TOPICS, Peers
+from appliance.knowledge.pubsub.peers import ASK_SECONDS, MOST_TOPICS, Peers
 
 ONE, TWO = b"1" * 32, b"2" * 32
 
@@ -40,3 +40,10 @@ def test_a_member_without_a_session_subscribes_to_nothing_and_nobody_to_everythi
     assert known.replace(b"3" * 32, 1, ["news"]) == ([], [])
     new, _ = known.replace(ONE, 1, map(str, range(1000)))
     assert len(new) == MOST_TOPICS
+
+
+def test_a_peer_is_not_asked_again_at_once_for_all_its_subscriptions() -> None:
+    peers = Peers()
+    peers.connected(ONE)
+    peer = peers.sessions[ONE]
+    assert [peer.may_be_asked(now) for now in (0.0, 0.1, ASK_SECONDS, ASK_SECONDS + 0.1)] == [True, False, True, False]

@@ -135,3 +135,14 @@ def test_of_too_many_members_one_without_a_session_makes_room(monkeypatch: pytes
 def test_the_median_of_a_mesh() -> None:
     assert median({ONE: 1.0, TWO: -2.0, b"3": 7.0}) == 1.0
     assert median({}) == 0.0
+
+
+def test_a_topic_that_says_nothing_any_more_is_forgotten_though_its_member_stays() -> None:
+    scores = Scores()
+    scores.connected(ONE, 0.0)
+    for number in range(100):
+        topic, now = f"topic-{number}", number * 60.0
+        scores.entered(ONE, topic, now)
+        scores.first(ONE, topic, now)
+        scores.left(ONE, topic, now + 30.0)
+    assert len(scores._members[ONE].topics) < 12
