@@ -103,7 +103,7 @@ class Finding:
                 self._own[name] = encoded, told + 1
                 self._ground.out.put(member, Part.HINT, encoded)
         for topic in self._ground.topics.values():
-            if self._lacks(topic, now) and not self._promising(topic, now):
+            if self.lacks(topic, now) and not self._promising(topic, now):
                 self._ground.out.put(member, Part.SEEK, topic_field(topic.name))
 
     def has_work(self) -> bool:
@@ -156,7 +156,7 @@ class Finding:
 
     def look(self, topic: Topic, now: float) -> None:
         """Call members that may help, if there are too few."""
-        if not self._lacks(topic, now):
+        if not self.lacks(topic, now):
             return
         peers = self._ground.peers
         calling = sum(member not in peers.sessions for member in self._held)
@@ -171,7 +171,7 @@ class Finding:
                 self.hints.drop(topic.name, hint.member)
         if topic.subscribed and topic.renew_at <= now:
             self.announce(topic, now, wall)
-        if self._lacks(topic, now):
+        if self.lacks(topic, now):
             self.look(topic, now)
             if topic.seek_at <= now:
                 self.seek(topic, now)
@@ -245,5 +245,6 @@ class Finding:
             return D + RESERVE if len(self._ground.topics) <= FEW_TOPICS else FEW_PEERS
         return PUBLISHERS_PEERS if topic.is_used(now) else 0
 
-    def _lacks(self, topic: Topic, now: float) -> bool:
+    def lacks(self, topic: Topic, now: float) -> bool:
+        """Are there too few peers of a topic?"""
         return len(self._ground.peers.of(topic.name)) < self._enough(topic, now)

@@ -26,7 +26,7 @@ from appliance.knowledge.pubsub.mesh import Topic
 from appliance.knowledge.pubsub.meshes import OPPORTUNE_SECONDS, Meshes
 from appliance.knowledge.pubsub.message import MOST_DATA, Delivered, Verdict
 from appliance.knowledge.pubsub.peers import MOST_TOPICS
-from appliance.knowledge.pubsub.scoring import GRAYLIST
+from appliance.knowledge.pubsub.scoring import GRAYLIST, Scores
 from appliance.knowledge.pubsub.wire import KIND, Malformed, Part, is_topic, topics_value
 from appliance.members.effects import Hold, Release, Say
 from appliance.members.row import Digest, Verifier, ed25519_good
@@ -61,11 +61,13 @@ class PubSub:
         jitter: Callable[[], float],
         now: float,
         verify: Verifier = ed25519_good,
+        doubts: Callable[[Digest], bool] = lambda _: False,
     ) -> None:
-        """`keys(wall)`: the members' Ed25519 keys. `sign`: Ed25519 with our own. `jitter`: a random number in [0, 1)."""
+        """`keys(wall)`: the members' Ed25519 keys. `sign`: Ed25519 with our own. `jitter`: a random number in [0, 1). `doubts`:
+        is a member doubtful by what the rest of the node saw of it?"""
         self.said: list[Say] = []
         self.asked: list[Ask] = []
-        self._ground = ground = Ground(own, network, keys, sign, jitter, verify)
+        self._ground = ground = Ground(own, network, keys, sign, jitter, verify, scores=Scores(doubts))
         self._meshes = Meshes(ground)
         self._limits = Limits(ground)
         self._flow = Flow(ground, self._meshes, self._limits, self._tell_topics)
@@ -163,14 +165,20 @@ class PubSub:
         self._done(now)
         return ident
 
-    def candidates(self, topic: str, members: Iterable[Digest]) -> None:
+    def lacking(self, now: float) -> dict[str, bool]:
+        """Topics of ours for which too few peers are known; True where we subscribe, False where we only publish."""
+        topics = self._ground.topics.values()
+        return {topic.name: topic.subscribed for topic in topics if self._finding.lacks(topic, now)}
+
+    def candidates(self, topic: str, members: Iterable[Digest], now: float) -> None:
         """Members that are said to subscribe to a topic of ours, from wherever this host knows it."""
         found = self._ground.topics.get(topic)
         if found is not None:
             for member in members:
                 if member != self._ground.own:
                     found.suggest(member)
-            self._beat_at = -inf
+            self._finding.look(found, now)
+            self._done(now)
 
     # ---- for people ----
 

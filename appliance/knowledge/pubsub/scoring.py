@@ -1,19 +1,19 @@
 """What a node thinks of the others, by what it saw them do (gossipsub 1.1, "Peer Scoring"). Nobody is told.
 
-    score = min(TOPICS_CAP, sum over topics of w1 P1 + w2 P2 + w3 P3 + w3b P3b + w4 P4) + w7 P7
+    score = min(TOPICS_CAP, sum over topics of w1 P1 + w2 P2 + w3 P3 + w3b P3b + w4 P4) + w5 P5 + w7 P7
 
     P1  time in the mesh                      P3b the same, kept when it was pruned
     P2  messages that it was first to bring   P4  invalid messages, squared
     P3  messages that it should have brought  P7  breaches of the protocol, squared
 
-P5, what the rest of the node thinks of a member, is whether it is blocked: then it has no session. P6, many members at one
-address, is left out: a member is certified by the network's owner, and many behind one router are ordinary. All but P1 fade by
-halves; times are arguments, so a node that does nothing needs no timer for it.
+P5, what the rest of the node thinks of a member, is 1 for one that is doubtful; one that is blocked has no session. P6, many
+members at one address, is left out: a member is certified by the network's owner, and many behind one router are ordinary. Scores
+fade by halves, but for P1 and P5; times are arguments, so a node that does nothing needs no timer for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from typing import Final
 
@@ -41,6 +41,8 @@ LEAST_SHARE: Final = 0.1
 """Whoever brings or tells less than so much of what comes is of no use. Chosen: in a mesh at random an honest peer is as early as
 we are with more than half; see the model test."""
 W4: Final = -10.0
+W5: Final = -5.0
+"""A doubtful member that brings many messages first stays; all others are left out of meshes, and still believed."""
 W7: Final = -10.0
 BROKEN_CAP: Final = 2.2
 """Of promises that were not kept: what such a peer says it has is not believed any more, but it is read. It may have been
@@ -137,8 +139,10 @@ def _halved(seconds: float, half: float) -> float:
 class Scores:
     """Of all members that this node met lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, doubts: Callable[[Digest], bool] = lambda _: False) -> None:
+        """`doubts`: is a member doubtful by all that this node saw of it (P5)?"""
         self._members: dict[Digest, _Member] = {}
+        self._doubts = doubts
 
     def __len__(self) -> int:
         return len(self._members)
@@ -157,7 +161,7 @@ class Scores:
         return {member: self.score(member, now) for member in self._members}
 
     def parts(self, member: Digest, now: float) -> dict[str, float]:
-        """What its score consists of, by P1 to P4 and P7, each with its weight."""
+        """What its score consists of, by P1 to P5 and P7, each with its weight."""
         found = dict.fromkeys(("p1", "p2", "p3", "p3b", "p4"), 0.0)
         known = self._members.get(member)
         breaches = 0.0
@@ -168,6 +172,7 @@ class Scores:
                 for name, value in topic.parts(now):
                     found[name] += value
         found["cap"] = min(0.0, TOPICS_CAP - sum(found.values()))
+        found["p5"] = W5 * self._doubts(member)
         found["p7"] = W7 * breaches**2
         return found
 

@@ -105,11 +105,13 @@ class HashTable:
 
     async def start(self) -> None:
         """Remember what was kept, and say where this node is."""
+        self._around.shared.providers = self
         self._tasks.spawn(self._remember(), "remember records of the hash table")
         self._tasks.spawn(self._tell_place(), "put this node's place into the hash table")
 
     async def close(self) -> None:
         """End all look-ups, with what is kept on the disk."""
+        self._around.shared.providers = None
         await self._tasks.close()
         self._hosted.close()
         for waiting in self._waiting.values():

@@ -54,6 +54,8 @@ class Judged:
     """Who is not asked for a while, since it did not answer."""
     blocked: Container[Digest] = frozenset()
     """With whom this node has nothing to do."""
+    doubts: Callable[[Digest], bool] = lambda _: False
+    """Is a member doubtful by all that was seen of it?"""
     standings: Callable[[], Mapping[str, int]] = dict
     """How many members are good, usual, doubtful, blocked."""
 

@@ -89,6 +89,7 @@ class Scores:
         self._look_at = self.now() + LOOK_SECONDS
         around.gossip.machine.avoided = around.judged.blocked = self.book.blocks
         around.judged.standings = self.standings
+        around.judged.doubts = self.doubts
         self._mesh.order = self.order
         for member in self.book.blocks.all:  # before the first of them can call
             self._mesh.parts.driver.node.block(identity_text(member), self.now())
@@ -164,9 +165,12 @@ class Scores:
         ]
         return [identity_text(member) for member in order(found, entropy.jitter)]
 
+    def doubts(self, member: Digest) -> bool:
+        """Is it doubtful?"""
+        return self.book.standing(member, self.now()) is Standing.DOUBTFUL
+
     def _is_last(self, member: Digest, now: float) -> bool:
-        silent = self._around.judged.breakers.is_open(member, now)
-        return silent or self.book.standing(member, now) is Standing.DOUBTFUL
+        return self._around.judged.breakers.is_open(member, now) or self.doubts(member)
 
     # ---- blocks ----
 

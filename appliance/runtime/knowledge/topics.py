@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from appliance.api.management import Refused
 from appliance.api.peer_protocol import Limits
 from appliance.foundation import entropy
+from appliance.foundation.tasks import Tasks
 from appliance.knowledge.pubsub.node import PubSub
 from appliance.members.certified import Certified
 from appliance.members.network import digest_of_text, identity_text
 from appliance.runtime.knowledge.hosting import Hosted
 from appliance.runtime.knowledge.readers import Message, Readers
+from appliance.runtime.knowledge.topic_providers import TopicProviders
 
 if TYPE_CHECKING:
     from appliance.api.peer_protocol import PeerProtocolKind
@@ -50,9 +52,12 @@ class Topics:
             parts.identity.sign_ed25519,
             entropy.jitter,
             parts.monotonic(),
+            doubts=self._doubts,
         )
         self.readers = Readers(self._subscribe, parts.monotonic)
         self._hosted = Hosted(FAMILY, self.machine, mesh, around.judged, OF_A_PEER, self._deliver)
+        self._providing = TopicProviders(around.shared, self.machine, self._hosted.do, parts.monotonic, parts.sleep)
+        self._tasks = Tasks()
 
     # ---- a part (runtime.knowledge.part.Part) ----
 
@@ -66,12 +71,14 @@ class Topics:
         return {"topics": dict(self.readers.topics()), "readers": len(self.readers), "figures": figures}
 
     async def start(self) -> None:
-        """Nothing is there to be started."""
+        """Look in the hash table for others of topics that have too few."""
+        self._tasks.spawn(self._providing.run(), "look for others of topics in the hash table")
 
     async def close(self) -> None:
         """Readers get the end."""
         self.readers.end(Refused("this node has no topics any more", hint="its profile has switched them off, or it ends"))
         self._hosted.close()
+        await self._tasks.close()
 
     # ---- what programs of this host do ----
 
@@ -101,6 +108,9 @@ class Topics:
         scores = self.machine.mesh(topic, self._mesh.parts.monotonic())
         named = ((self._name(member) or identity_text(member), round(score, 2)) for member, score in scores.items())
         return [{"peer": peer, "score": score} for peer, score in sorted(named)]
+
+    def _doubts(self, member: Digest) -> bool:
+        return self._judged.doubts(member)
 
     def _subscribe(self, topic: str, wanted: bool) -> None:
         verb = self.machine.subscribe if wanted else self.machine.unsubscribe

@@ -84,7 +84,7 @@ def test_forged_hints_count_and_are_not_passed_on() -> None:
 
 def test_few_are_called_at_a_time_and_those_that_do_not_come_make_room() -> None:
     stage = Stage(0)
-    stage.node.candidates(TOPIC, MEMBERS)
+    stage.node.candidates(TOPIC, MEMBERS, stage.now)
     stage.wait(1.0)
     first = [wish.member for wish in wishes(stage)]
     assert len(first) == MOST_CALLED
@@ -98,7 +98,7 @@ def test_few_are_called_at_a_time_and_those_that_do_not_come_make_room() -> None
 
 def test_one_that_came_and_does_not_subscribe_is_let_go_and_not_called_for_a_while() -> None:
     stage = Stage(0)
-    stage.node.candidates(TOPIC, [FAR])
+    stage.node.candidates(TOPIC, [FAR], stage.now)
     stage.wait(1.0)
     assert wishes(stage) == [Hold(FAR)]
     stage.connect(FAR, subscribes=False)
@@ -107,7 +107,7 @@ def test_one_that_came_and_does_not_subscribe_is_let_go_and_not_called_for_a_whi
     assert 3 <= len(stage.told(Part.TELL, FAR)) <= 6, "what it said may have been lost"
     assert wishes(stage) == [Release(FAR)]
     stage.node.gone(FAR, stage.now)
-    stage.node.candidates(TOPIC, [FAR])
+    stage.node.candidates(TOPIC, [FAR], stage.now)
     stage.wait(FAILED_SECONDS / 2)
     assert not wishes(stage)
     stage.wait(FAILED_SECONDS)

@@ -217,3 +217,11 @@ def test_of_many_changes_whose_first_was_lost_one_is_asked_for_all() -> None:
     stage.wait(1.0)
     stage.say(MEMBERS[0], Part.VERSION, wire.topics_value(99, []))
     assert stage.who_heard(Part.TELL) == [MEMBERS[0]]
+
+
+def test_it_tells_for_which_topics_it_has_too_few_peers() -> None:
+    stage = Stage(12)
+    stage.node.publish("other", b"hello", stage.now, stage.wall)
+    assert stage.node.lacking(stage.now) == {"other": False}
+    stage.node.subscribe("other", stage.now)
+    assert stage.node.lacking(stage.now) == {"other": True}

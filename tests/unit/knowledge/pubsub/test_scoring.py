@@ -146,3 +146,13 @@ def test_a_topic_that_says_nothing_any_more_is_forgotten_though_its_member_stays
         scores.first(ONE, topic, now)
         scores.left(ONE, topic, now + 30.0)
     assert len(scores._members[ONE].topics) < 12
+
+
+def test_a_member_that_the_rest_of_the_node_doubts_is_left_out_of_meshes_and_believed() -> None:
+    scores = Scores({ONE}.__contains__)
+    for member in (ONE, TWO):
+        scores.connected(member, 0.0)
+    assert GOSSIP < scores.score(ONE, 0.0) < 0 == scores.score(TWO, 0.0)
+    for _ in range(120):
+        scores.first(ONE, "news", FRESH_SECONDS)
+    assert scores.score(ONE, FRESH_SECONDS) >= 0, "one that brings much may stay"

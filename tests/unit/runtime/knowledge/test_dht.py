@@ -58,7 +58,8 @@ class Node:
             return {own: Row(network, own, 5, 99, endpoints=endpoints)}
 
         gossip = SimpleNamespace(rows=rows)
-        self.table = HashTable(Around(mesh, gossip))  # type: ignore[arg-type]
+        self.around = Around(mesh, gossip)  # type: ignore[arg-type]
+        self.table = HashTable(self.around)
         return self.table.kinds()
 
     async def stop(self, meshed: Meshed) -> None:
@@ -193,5 +194,15 @@ def test_programs_wait_within_limits_and_who_gives_up_is_forgotten(tmp_path: Pat
         told = await asyncio.gather(*waiting[1:], more, return_exceptions=True)
         assert {type(each) for each in told} == {TableBusy}
         network.bring_up(ADDRESSES["a"])
+
+    run(story, tmp_path)
+
+
+def test_other_parts_have_the_table_while_it_runs(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = await Node().join(meshed, "a")
+        assert a.around.shared.providers is a.table
+        await a.stop(meshed)
+        assert a.around.shared.providers is None
 
     run(story, tmp_path)

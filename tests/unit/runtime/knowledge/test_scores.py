@@ -286,3 +286,14 @@ def test_the_load_is_shared_over_good_members_and_nobody_asks_a_blocked_one(tmp_
         await a.scores.close()
 
     run(story, tmp_path)
+
+
+def test_parts_are_told_whom_the_node_doubts(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = await three(meshed)
+        b = digest_of_text(identity_of("b").fingerprint)
+        assert not a.judged.doubts(b)
+        a.sees("b", "slow", -1.0, times=40)
+        assert a.judged.doubts(b)
+
+    run(story, tmp_path)

@@ -12,9 +12,11 @@ import pytest
 
 from appliance.api.management import Refused
 from appliance.api.peer_protocol import PeerProtocolKind
+from appliance.knowledge.dht.jobs import Finished
 from appliance.members.network import digest_of_text
 from appliance.runtime.knowledge.around import Around
 from appliance.runtime.knowledge.readers import TURNS, Message, TopicsBusy
+from appliance.runtime.knowledge.topic_providers import key_of
 from appliance.runtime.knowledge.topics import Topics
 from appliance.runtime.members.mesh_runtime import MeshRuntime
 from appliance.testing.pair import identity_of
@@ -207,5 +209,41 @@ def test_programs_do_not_read_what_a_member_says_that_is_blocked_here(tmp_path: 
         await meshed.until(lambda: b"from a" in [each.data for each in c.heard] and b.heard)
         await meshed.pause(2.0)
         assert [message.data for message in b.heard] == [b"from c"]
+
+    told(story, tmp_path)
+
+
+def test_a_topic_in_which_a_node_is_alone_is_looked_up_in_the_hash_table(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        [a] = await grown_alone(meshed)
+        asked: list[bytes] = []
+
+        class Table:
+            async def provide(self, key: bytes, _seconds: float) -> Finished:
+                asked.append(key)
+                return Finished(1, ok=True)
+
+            async def providers(self, _key: bytes) -> Finished:
+                return Finished(2, ok=False)
+
+        a.around.shared.providers = Table()
+        await a.topics.start()
+        a.read("news")
+        await meshed.until(lambda: bool(asked), 120.0)
+        assert asked == [key_of("news")]
+
+    told(story, tmp_path)
+
+
+def test_a_member_that_the_node_doubts_is_left_out_of_meshes(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a, b = await grown(meshed, "ab")
+        a.around.judged.doubts = {digest_of_text(identity_of("b").fingerprint)}.__contains__
+        for node in (a, b):
+            node.read("news")
+        await meshed.pause(30.0)
+        [described] = a.topics.described()
+        assert described["members"] == 1
+        assert described["mesh"] == []
 
     told(story, tmp_path)
