@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from appliance.errors import ApplianceError
 from appliance.knowledge.dht.ids import Id, node_id, pack_id
 from appliance.knowledge.dht.jobs import STORE_SECONDS, Finished, Job, Why
-from appliance.knowledge.dht.judge import SMALL, Judge
+from appliance.knowledge.dht.judge import Judge
 from appliance.knowledge.dht.lookup import Lookup
 from appliance.knowledge.dht.store import Store
 from appliance.knowledge.dht.table import Table
@@ -179,8 +179,7 @@ class Searching:
         self._begin(now, wall)
 
     def _unanswered(self, question: _Question, job: Job | None, now: float) -> None:
-        answered_before = question.member in self._table and question.member in self.there
-        self._judge.blame(question.member, "unanswered", SMALL if answered_before else 0.0)
+        self._judge.counters["unanswered"] += 1  # whether that speaks against it its driver knows: it may not have been asked
         self._fail(question, job, now)
 
     def _fail(self, question: _Question, job: Job | None, now: float) -> None:

@@ -52,10 +52,10 @@ class Letters:
         self._number = 0
 
     def send(self, box: str, member: Digest, content: bytes) -> int:
-        """Send one; its number is in `outcomes` later. Raises ValueError if it is too long."""
+        """Send one; its number is in `outcomes` later. Raises ValueError for what nobody would take."""
         name = box.encode()
-        if len(content) > MOST_CONTENT or not 0 < len(name) <= MOST_NAME:
-            raise ValueError(f"a letter has {MOST_CONTENT} bytes at most")
+        if len(content) > MOST_CONTENT or not 0 < len(name) <= MOST_NAME or not name.isascii():
+            raise ValueError(f"a letter has {MOST_CONTENT} bytes at most, and a server's name {MOST_NAME} letters in ASCII")
         self._number += 1
         self.counters["sent"] += 1
         self.asked.append(Ask(self._number, member, LETTER, bytes([len(name)]) + name + content, WITHIN))

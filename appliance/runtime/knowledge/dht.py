@@ -90,6 +90,7 @@ class HashTable:
         self._hosted = Hosted(NAME, self.machine, mesh, around.judged, LIMITS, self._settle)
         self._kept = KeptRows(mesh.parts.folder.path, self.machine.kept, NAME, KEEP_SECONDS)
         self._tasks = Tasks()
+        self._remembered = self._ended = False
         self._in_touch = mesh.parts.monotonic()
         """When somebody was in the table last, or nobody could be."""
 
@@ -110,14 +111,15 @@ class HashTable:
         self._tasks.spawn(self._tell_place(), "put this node's place into the hash table")
 
     async def close(self) -> None:
-        """End all look-ups, with what is kept on the disk."""
+        """End all look-ups, with what is kept on the disk. What could not all be read yet stays there as it is."""
+        self._ended = True
         self._around.shared.providers = None
         await self._tasks.close()
         self._hosted.close()
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(TableBusy("this node's hash table ends", hint="try again when the node runs, and has one"))
-        await self._kept.close()
+                waiting.set_exception(_ends())
+        await self._kept.close(write=self._remembered)
 
     @property
     def problem(self) -> str:
@@ -193,6 +195,8 @@ class HashTable:
         return None
 
     async def _ask(self, verb: Callable[[float, float], int]) -> Finished:
+        if self._ended:
+            raise _ends()
         if len(self._waiting) >= MOST_WAITING:
             raise TableBusy(f"{MOST_WAITING} look-ups are under way", hint="try again in a moment")
         done: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()
@@ -218,13 +222,16 @@ class HashTable:
             waiting = self._waiting.get(each.number)
             if waiting is not None and not waiting.done():
                 waiting.set_result(each)
-        self._kept.soon()
+        if self._remembered:
+            self._kept.soon()
 
     async def _remember(self) -> None:
         records = await asyncio.to_thread(read_rows, self._mesh.parts.folder.path, NAME)
         for at in range(0, len(records), REMEMBERED_AT_ONCE):
             self._hosted.do(partial(self.machine.remember, records[at : at + REMEMBERED_AT_ONCE]))
             await asyncio.sleep(0)
+        self._remembered = True
+        self._kept.soon()
 
     async def _tell_place(self) -> None:
         """Put this node's place when it is another, and before it expires."""
@@ -257,3 +264,7 @@ class HashTable:
             self._in_touch = now
         elif self.warning and once_per(SAID_EVERY, "nobody in the hash table"):
             log.warning("no member answers the hash table", members=len(connected), hint="is mesh.dht off on all others?")
+
+
+def _ends() -> TableBusy:
+    return TableBusy("this node's hash table ends", hint="try again when the node runs, and has one")

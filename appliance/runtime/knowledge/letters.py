@@ -36,8 +36,9 @@ class LettersPart:
     problem = ""
 
     def __init__(self, around: Around) -> None:
-        self._boxes: dict[str, asyncio.Queue[tuple[str, bytes]]] = {}
-        """Of servers that read."""
+        self._boxes: dict[str, asyncio.Queue[tuple[str, bytes] | None]] = {}
+        """Of servers that read; None: no more will come."""
+        self._ended = False
         self._waiting: dict[int, asyncio.Future[bool]] = {}
         self._machine = Letters(self._takes)
         self._hosted = Hosted(NAME, self._machine, around.mesh, around.judged, LIMITS, self._after)
@@ -55,15 +56,22 @@ class LettersPart:
 
     async def close(self) -> None:
         """Who waits hears that nothing comes."""
+        self._ended = True
         self._hosted.close()
         for waiting in self._waiting.values():
-            waiting.cancel()
+            if not waiting.done():
+                waiting.set_result(False)
+        for box in self._boxes.values():
+            if not box.full():  # who has so much to read does not wait
+                box.put_nowait(None)
 
     async def send(self, box: str, identity: str, content: bytes) -> None:
         """To the server of that name on that member. Raises LetterNotTaken, and ValueError for what is no letter."""
         member = digest_of_text(identity)
         if len(content) > MOST_CONTENT:
             raise ValueError(f"a letter has {MOST_CONTENT} bytes at most")
+        if self._ended:
+            raise LetterNotTaken("this node's letters end", hint="try again when the node runs, and has a server")
         number = self._hosted.do(lambda _now, _wall: self._machine.send(box, member, content))
         waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
@@ -74,12 +82,15 @@ class LettersPart:
             raise LetterNotTaken("the member did not take it", hint="does it run, and the same server there?")
 
     async def read(self, box: str) -> AsyncGenerator[tuple[str, bytes], None]:
-        """Letters to the server of that name, each with the identity of its sender. Whoever reads last gets them."""
-        own: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MOST_WAITING)
+        """Letters to the server of that name, each with the identity of its sender, until the part ends. Whoever reads last gets
+        them."""
+        own: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue(MOST_WAITING)
         self._boxes[box] = own
         try:
-            while True:
-                yield await own.get()
+            while not (self._ended and own.empty()):
+                letter = await own.get()
+                if letter is not None:
+                    yield letter
         finally:
             if self._boxes.get(box) is own:
                 del self._boxes[box]

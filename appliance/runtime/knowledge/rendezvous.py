@@ -118,13 +118,13 @@ class RendezvousPart:
             yield self._calling.kind
 
     async def close(self) -> None:
-        """Keep what is registered."""
+        """Keep what is registered. Before all of that was read the files stay as they are."""
         for listeners, mine in ((self._around.gossip.rows_changed, self._look), (self._around.mesh.changed, self._learn)):
             if mine in listeners:
                 listeners.remove(mine)
         self._hosted.close()
-        await self._kept_own.close()
-        await self._kept_others.close()
+        await self._kept_own.close(write=self._started)
+        await self._kept_others.close(write=self._started)
         self._ended = True
         self._turn()
 

@@ -64,11 +64,12 @@ class KeptRows:
         """Something changed."""
         self._gathered.soon()
 
-    async def close(self) -> None:
-        """Write what is not written yet, and end."""
+    async def close(self, *, write: bool = True) -> None:
+        """Write what is not written yet, unless the file has more than is known, and end."""
         self._gathered.cancel()
         await self._tasks.close()
-        await self._write()
+        if write:
+            await self._write()
 
     def _begin(self) -> None:
         self._tasks.spawn(self._write_now(), f"keep {self._file}")

@@ -177,6 +177,25 @@ def test_a_folder_that_cannot_be_written_is_a_problem_and_nothing_is_lost(tmp_pa
     run(story, tmp_path)
 
 
+def test_a_stop_before_all_was_read_leaves_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dht, "REMEMBERED_AT_ONCE", 1)
+
+    async def story(meshed: Meshed) -> None:
+        a = await Node().join(meshed, "a")
+        for number in range(20):
+            await lasting(meshed, a.table.put(b"%d" % number, b"soup", 3600.0))
+        await a.stop(meshed)
+        kept = read_rows(a.host.folder.path, dht.NAME)
+        again = await Node().join(meshed, "a")
+        while not again.table.machine.figures()["own"]:  # noqa: ASYNC110  it is read in a turn of the loop each
+            await asyncio.sleep(0)
+        assert again.table.machine.figures()["own"] < 20
+        await again.stop(meshed)
+        assert read_rows(again.host.folder.path, dht.NAME) == kept
+
+    run(story, tmp_path)
+
+
 def test_programs_wait_within_limits_and_who_gives_up_is_forgotten(tmp_path: Path) -> None:
     async def story(meshed: Meshed) -> None:
         a = await Node().join(meshed, "a")
@@ -193,6 +212,8 @@ def test_programs_wait_within_limits_and_who_gives_up_is_forgotten(tmp_path: Pat
         await a.stop(meshed)
         told = await asyncio.gather(*waiting[1:], more, return_exceptions=True)
         assert {type(each) for each in told} == {TableBusy}
+        with pytest.raises(TableBusy):
+            await a.table.get(b"after the end")
         network.bring_up(ADDRESSES["a"])
 
     run(story, tmp_path)

@@ -106,12 +106,29 @@ def test_of_letters_that_nobody_takes_out_so_many_wait_and_the_newest_reader_get
     run(story, tmp_path)
 
 
+def test_when_the_part_ends_who_sends_and_who_reads_is_told(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = Node()
+        await a.join(meshed, "a", A)
+        reading = asyncio.ensure_future(anext(a.letters.read("x")))
+        sending = asyncio.ensure_future(a.letters.send("x", NAMES["b"], b"hello"))
+        await asyncio.sleep(0)
+        await a.letters.close()
+        told = await asyncio.gather(reading, sending, return_exceptions=True)
+        assert [type(each) for each in told] == [StopAsyncIteration, LetterNotTaken]
+        with pytest.raises(LetterNotTaken):
+            await a.letters.send("x", NAMES["b"], b"after the end")
+
+    run(story, tmp_path)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"server": "x", "to": "nobody", "content": ""},
         {"server": "x", "to": NAMES["a"], "content": "?"},
         {"server": "", "to": NAMES["a"], "content": ""},
+        {"server": "ü", "to": NAMES["a"], "content": ""},
         {"server": "x", "to": NAMES["a"], "content": text(bytes(13_000))},
         {},
     ],
