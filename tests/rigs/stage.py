@@ -114,3 +114,12 @@ class Stage:
 
 def seek() -> bytes:
     return topic_field(TOPIC)
+
+
+def meshed(eager_out: int = 0, peers: int = 3) -> Stage:
+    """All peers are in the mesh; so many want messages whole."""
+    stage = Stage(peers)
+    for number, member in enumerate(MEMBERS[:peers]):
+        stage.graft(member, lazy=number >= eager_out, answer=True)
+    stage.heard.clear()
+    return stage

@@ -1,11 +1,8 @@
-"""Messages on their way: judged, delivered once, passed on; told of, asked for."""
+"""Messages on their way: judged, delivered once, passed on, told of."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
-from itertools import count
 from math import inf
 from typing import Final
 
@@ -15,26 +12,16 @@ from appliance.knowledge.pubsub.limits import Allowance, Limits
 from appliance.knowledge.pubsub.mesh import D_LOW, EAGER, Topic
 from appliance.knowledge.pubsub.meshes import Meshes
 from appliance.knowledge.pubsub.message import Delivered, Message, Verdict, id_of, read_message, sign_message, topic_of
+from appliance.knowledge.pubsub.pulls import Pulls
 from appliance.knowledge.pubsub.scoring import GOSSIP, PUBLISH
 from appliance.knowledge.pubsub.wire import Part, have_value
 from appliance.knowledge.signed import Fault, RecordRefused, read_head
 from appliance.members.row import Digest
 
-PULL_SECONDS: Final = 0.15
-"""After it was told of a message, a node waits so long for one that sends it unasked."""
-PROMISE_SECONDS: Final = 3.0
-"""In which a peer gives what it said it has (go-libp2p: iwant_followup_time)."""
-MOST_ASKED: Final = 3
-"""How often it is asked for it in that time: messages may be lost."""
 LATE_SECONDS: Final = 0.06
 """If a message comes so much later than the first word of it, whoever said that becomes eager: the tree follows what is quick."""
 TELL_SECONDS: Final = 0.05
 """Where more comes in so short a time, its ids are told together."""
-MOST_PULLED: Final = 4096
-MOST_PULLED_OF_PEER: Final = 512
-"""Of which one peer told first: no liar takes the room of others."""
-MOST_GIVERS: Final = 4
-"""Who is remembered to have a message that is missing."""
 GOSSIP_SECONDS: Final = 4.0
 """Messages not older than this are told to peers outside the mesh, and to whoever comes into it."""
 FEW: Final = 2
@@ -53,25 +40,6 @@ GOOD_FOR_NOTHING: Final = frozenset({Fault.EXPIRED, Fault.FUTURE, Fault.UNKNOWN}
 """Faults for which the sender may not be to blame: clocks differ, and certificates spread."""
 
 
-class _Pull:
-    """A message that others say they have."""
-
-    __slots__ = ("asked", "first", "givers", "holders", "told_at", "tries")
-
-    def __init__(self, told_at: float, first: Digest) -> None:
-        self.told_at = told_at
-        self.first = first
-        """Who told of it first."""
-        self.givers: list[Digest] = []
-        """Who can be asked for it, next first."""
-        self.holders: set[Digest] = set()
-        """Who said that it has it."""
-        self.asked: Digest | None = None
-        """Who was asked last."""
-        self.tries = 0
-        """How often."""
-
-
 class Flow:
     """Of one node."""
 
@@ -85,11 +53,7 @@ class Flow:
         self._meshes = meshes
         self._limits = limits
         self._tell_topics = tell_topics
-        self._told: Counter[Digest] = Counter()
-        """Pulls under way, by who told of them first."""
-        self._pulls: dict[bytes, _Pull] = {}
-        self._pull_times: list[tuple[float, int, bytes]] = []
-        self._numbers = count()
+        self._pulls = Pulls(ground, self._make_eager)
         self._sequence = 0
         self._to_tell: dict[tuple[Digest, str], list[Kept]] = {}
         """By peer and topic, what it is to be told of."""
@@ -187,7 +151,7 @@ class Flow:
         ground.scores.first(member, topic.name, now)
         if (link := topic.links.get(member)) is not None:
             link.gave_at = now
-        if (pull := self._end_pull(kept.id)) is not None:
+        if (pull := self._pulls.end(kept.id)) is not None:
             kept.holders |= pull.holders
             if pull.asked == member:
                 ground.scores.promised(member, now, kept=True)
@@ -272,20 +236,7 @@ class Flow:
             if ident in self.seen:
                 self.holds(member, ident)
             else:
-                self._may_pull(member, ident, now)
-
-    def _may_pull(self, member: Digest, ident: bytes, now: float) -> None:
-        pull = self._pulls.get(ident)
-        if pull is None:
-            if len(self._pulls) >= MOST_PULLED or self._told[member] >= MOST_PULLED_OF_PEER:
-                self._ground.counters["not-pulled"] += 1
-                return
-            pull = self._pulls[ident] = _Pull(now, member)
-            self._told[member] += 1
-            self._ring(ident, now + PULL_SECONDS)
-        if len(pull.givers) < MOST_GIVERS and member not in pull.holders:
-            pull.givers.append(member)
-        pull.holders.add(member)
+                self._pulls.told(member, ident, now)
 
     def take_want(self, member: Digest, ids: Iterable[bytes], now: float) -> None:
         """A peer asks for messages."""
@@ -303,50 +254,12 @@ class Flow:
     def next_due(self) -> float:
         """When somebody is to be told of what came, or asked for what is missing."""
         tell = self._told_at + TELL_SECONDS if self._to_tell else inf
-        return min(tell, self._pull_times[0][0]) if self._pull_times else tell
+        return min(tell, self._pulls.next_due())
 
     def due(self, now: float) -> None:
         """Tell of what came, and ask for what was told and did not come."""
         self._tell_all(now)
-        while self._pull_times and self._pull_times[0][0] <= now:
-            _, _, ident = heappop(self._pull_times)
-            pull = self._pulls.get(ident)
-            if pull is not None:
-                self._pull(ident, pull, now)
-
-    def _pull(self, ident: bytes, pull: _Pull, now: float) -> None:
-        ground = self._ground
-        if pull.asked is not None and pull.tries < MOST_ASKED:
-            self._want(ident, pull, pull.asked, now)
-            return
-        if pull.asked is not None:
-            if pull.asked in ground.peers.sessions:
-                is_news = ground.scores.score(pull.asked, now) >= GOSSIP  # else they are of before it was found out
-                ground.count(pull.asked, Breach.BROKEN_PROMISE, 1.0 if is_news else 0.0)
-                ground.scores.promised(pull.asked, now, kept=False)
-            pull.asked = None
-        pull.givers = [each for each in pull.givers if each in ground.peers.sessions]
-        if not pull.givers:
-            self._end_pull(ident)
-            return
-        pull.asked, pull.tries = pull.givers.pop(0), 0
-        self._want(ident, pull, pull.asked, now)
-        ground.counters["pulled"] += 1
-        for topic in ground.topics.values():
-            self._make_eager(pull.asked, topic)
-
-    def _want(self, ident: bytes, pull: _Pull, giver: Digest, now: float) -> None:
-        pull.tries += 1
-        self._ground.out.put(giver, Part.WANT, ident)
-        self._ring(ident, now + PROMISE_SECONDS / MOST_ASKED)
-
-    def _end_pull(self, ident: bytes) -> _Pull | None:
-        pull = self._pulls.pop(ident, None)
-        if pull is not None:
-            self._told[pull.first] -= 1
-            if not self._told[pull.first]:
-                del self._told[pull.first]
-        return pull
+        self._pulls.due(now)
 
     def _make_eager(self, member: Digest, topic: Topic) -> None:
         """Whoever has what the eager links did not bring, or brought late, becomes one of them."""
@@ -356,9 +269,6 @@ class Flow:
         if len(topic.eager) >= EAGER:
             self._meshes.say_eager(topic, topic.least_useful(), eager=False)
         self._meshes.say_eager(topic, member, eager=True)
-
-    def _ring(self, ident: bytes, at: float) -> None:
-        heappush(self._pull_times, (at, next(self._numbers), ident))
 
     def beat(self, now: float) -> None:
         """Tell peers outside the meshes what came lately, and those inside what may have been lost on the way."""

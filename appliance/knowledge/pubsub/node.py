@@ -1,6 +1,7 @@
 """Publish and subscribe of one node, after gossipsub 1.1 (github.com/libp2p/specs, pubsub/gossipsub), 1.2 and Plumtree.
 
     `flow`     messages: judged, delivered once, passed on         `caches`   what was seen, and what can be had from us
+    `pulls`    messages that others have                           `subscriptions`  what we and our peers subscribe to
     `meshes`   who is in the mesh of each topic                    `mesh`     one topic
     `finding`  sessions with others of a topic                     `hints`    who says that it subscribes
     `scoring`  what is thought of whom                             `peers`    who has a session
@@ -27,7 +28,8 @@ from appliance.knowledge.pubsub.meshes import OPPORTUNE_SECONDS, Meshes
 from appliance.knowledge.pubsub.message import MOST_DATA, Delivered, Verdict
 from appliance.knowledge.pubsub.peers import MOST_TOPICS
 from appliance.knowledge.pubsub.scoring import GRAYLIST, Scores
-from appliance.knowledge.pubsub.wire import KIND, Malformed, Part, is_topic, topics_value
+from appliance.knowledge.pubsub.subscriptions import Subscriptions
+from appliance.knowledge.pubsub.wire import KIND, Malformed, Part, is_topic
 from appliance.members.effects import Hold, Release, Say
 from appliance.members.row import Digest, Verifier, ed25519_good
 
@@ -70,22 +72,20 @@ class PubSub:
         self._ground = ground = Ground(own, network, keys, sign, jitter, verify, scores=Scores(doubts))
         self._meshes = Meshes(ground)
         self._limits = Limits(ground)
-        self._flow = Flow(ground, self._meshes, self._limits, self._tell_topics)
+        self._subscriptions = Subscriptions(ground, self._joined, self._left)
+        self._flow = Flow(ground, self._meshes, self._limits, self._subscriptions.tell)
         self._finding = Finding(ground, now)
         self.validate = self._flow.validate
         """By topic, what judges its messages: quick, without side effects, and the same everywhere."""
-        self._version = 0
-        self._told_again = True
-        """The last change of our subscriptions was said a second time."""
         self._beat_at = inf
         self._busy_until = now
         self._opportune_at = now + OPPORTUNE_SECONDS
         self._handlers: dict[Part, Callable[[Digest, bytes, float, float], None]] = {
-            Part.TOPICS: self._take_topics,
-            Part.JOIN: self._take_join,
-            Part.LEAVE: self._take_leave,
-            Part.VERSION: self._take_version,
-            Part.TELL: self._take_tell,
+            Part.TOPICS: self._subscriptions.take_topics,
+            Part.JOIN: self._subscriptions.take_join,
+            Part.LEAVE: self._subscriptions.take_leave,
+            Part.VERSION: self._subscriptions.take_version,
+            Part.TELL: self._subscriptions.take_tell,
             Part.MESSAGE: self._flow.take,
             Part.HAVE: self._take_have,
             Part.WANT: self._take_want,
@@ -135,7 +135,7 @@ class PubSub:
             raise ValueError(f"a node subscribes to at most {MOST_TOPICS} topics")
         found.subscribed = True
         found.renew_at, found.seek_at = now, now
-        self._changed(Part.JOIN, topic)
+        self._subscriptions.changed(Part.JOIN, topic)
         self._meshes.fill(found, now)
         self._beat_at = now
         self._done(now)
@@ -148,7 +148,7 @@ class PubSub:
         self._meshes.leave(found, now)
         self._finding.withdraw(found)
         found.subscribed = False
-        self._changed(Part.LEAVE, topic)
+        self._subscriptions.changed(Part.LEAVE, topic)
         self._finding.sort_out(now)
         self._done(now)
 
@@ -227,9 +227,7 @@ class PubSub:
         ground = self._ground
         ground.peers.connected(member)
         ground.scores.connected(member, now)
-        if own := self._own_topics():
-            ground.out.put(member, Part.TOPICS, topics_value(self._version, own))
-            self._told_again = False
+        self._subscriptions.connected(member)
         self._finding.connected(member, now)
         self._done(now)
 
@@ -302,7 +300,7 @@ class PubSub:
         self._finding.sort_out(now)
         self._finding.hints.age(wall)
         ground.scores.age(now)
-        self._tell_again()
+        self._subscriptions.tell_again()
         pause = BEAT_SECONDS if now < self._busy_until else QUIET_SECONDS
         self._beat_at = now + pause if self._has_work() else inf
 
@@ -310,35 +308,6 @@ class PubSub:
         return bool(self._ground.topics) or bool(len(self._flow.cache)) or self._finding.has_work()
 
     # ---- what peers say ----
-
-    def _take_topics(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
-        version, names = wire.read_topics(value)
-        new, left = self._ground.peers.replace(member, version, names)
-        for name in left:
-            self._left(member, name, now)
-        for name in new:
-            self._joined(member, name, now)
-
-    def _take_join(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
-        for name in self._next(member, value, now):
-            if self._ground.peers.add(member, name):
-                self._joined(member, name, now)
-
-    def _take_leave(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
-        for name in self._next(member, value, now):
-            if self._ground.peers.remove(member, name):
-                self._left(member, name, now)
-
-    def _take_version(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
-        version, _ = wire.read_topics(value)
-        if version != self._ground.peers.sessions[member].version:
-            self._ground.ask_topics(member, now)
-
-    def _take_tell(self, member: Digest, _value: bytes, _now: float, _wall: float) -> None:
-        self._tell_topics(member)
-
-    def _tell_topics(self, member: Digest) -> None:
-        self._ground.out.put(member, Part.TOPICS, topics_value(self._version, self._own_topics()))
 
     def _take_have(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
         name, ids = wire.read_have(value)
@@ -379,17 +348,6 @@ class PubSub:
     def _take_seek(self, member: Digest, value: bytes, _now: float, _wall: float) -> None:
         self._finding.take_seek(member, wire.only_topic(value))
 
-    def _next(self, member: Digest, value: bytes, now: float) -> list[str]:
-        """The topics of a change, if it is the next one; if not, all are asked for."""
-        version, names = wire.read_topics(value)
-        peer = self._ground.peers.sessions[member]
-        if version != peer.version + 1:
-            if version != peer.version:
-                self._ground.ask_topics(member, now)
-            return []
-        peer.version = version
-        return names
-
     def _joined(self, member: Digest, name: str, now: float) -> None:
         """A peer subscribes to a topic: it is asked into our mesh at once, and told what it may just have missed."""
         topic = self._ground.topics.get(name)
@@ -420,21 +378,6 @@ class PubSub:
     def _subscribed(self, name: str) -> Topic | None:
         topic = self._ground.topics.get(name)
         return topic if topic is not None and topic.subscribed else None
-
-    def _own_topics(self) -> list[str]:
-        return [name for name, topic in self._ground.topics.items() if topic.subscribed]
-
-    def _changed(self, what: Part, topic: str) -> None:
-        self._version += 1
-        self._told_again = False
-        for member in self._ground.peers.sessions:
-            self._ground.out.put(member, what, topics_value(self._version, [topic]))
-
-    def _tell_again(self) -> None:
-        if not self._told_again:
-            self._told_again = True
-            for member in self._ground.peers.sessions:
-                self._ground.out.put(member, Part.VERSION, topics_value(self._version, []))
 
     def _done(self, now: float) -> None:
         """Something happened: the heart beats quicker for a while."""
