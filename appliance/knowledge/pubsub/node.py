@@ -203,10 +203,6 @@ class PubSub:
         """What is thought of the members that were met."""
         return self._ground.scores.all(now)
 
-    def score_parts(self, member: Digest, now: float) -> Mapping[str, float]:
-        """What a score consists of."""
-        return self._ground.scores.parts(member, now)
-
     def figures(self) -> Mapping[str, int]:
         """What was counted, and how much is kept."""
         ground = self._ground
