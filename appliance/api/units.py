@@ -91,7 +91,9 @@ def format_seconds(seconds: float) -> str:
         count = seconds / SECONDS_PER_UNIT[unit]
         if seconds and math.isclose(count, round(count), rel_tol=1e-12):
             return f"{round(count)}{unit}"
-    return f"{seconds:g}s"
+    unit = "ms" if 0 < seconds < 1 else "s"
+    text = f"{seconds / SECONDS_PER_UNIT[unit]:.6f}".rstrip("0").rstrip(".")  # never 1e-05, which could not be read back
+    return f"{text}{unit}"
 
 
 def _split(text: str, noun: str, example: str) -> tuple[float, str]:

@@ -85,3 +85,8 @@ def test_no_rate(text: str, told: str) -> None:
 @given(st.integers(0, 10**12))
 def test_a_rate_survives_its_text(rate: int) -> None:
     assert parse_rate(format_rate(rate)) == rate
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-5, 0.0000305, 0.1234567, 1_234_567.25, 86_400.0])
+def test_a_duration_of_any_size_can_be_read_back(seconds: float) -> None:
+    assert parse_seconds(format_seconds(seconds)) == pytest.approx(seconds, rel=1e-9)
