@@ -90,7 +90,7 @@ class Scores:
         around.gossip.machine.avoided = around.judged.blocked = self.book.blocks
         around.judged.standings = self.standings
         around.judged.doubts = self.doubts
-        self._mesh.order = self.order
+        self._mesh.order, self._mesh.last_choice = self.order, self.last_choice
         for member in self.book.blocks.all:  # before the first of them can call
             self._mesh.parts.driver.node.block(identity_text(member), self.now())
 
@@ -168,6 +168,11 @@ class Scores:
     def doubts(self, member: Digest) -> bool:
         """Is it doubtful?"""
         return self.book.standing(member, self.now()) is Standing.DOUBTFUL
+
+    def last_choice(self, identity: str) -> bool:
+        """As `Mesh.last_choice` has it: it is blocked, doubtful, or did not answer of late."""
+        member = digest_of_text(identity)
+        return member in self.book.blocks or self._is_last(member, self.now())
 
     def _is_last(self, member: Digest, now: float) -> bool:
         return self._around.judged.breakers.is_open(member, now) or self.doubts(member)

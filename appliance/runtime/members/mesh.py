@@ -96,6 +96,8 @@ class Mesh:
         """Told of each statement that is not taken: whom it came from, and why."""
         self.order: Callable[[Iterable[str]], list[str]] = list
         """Of members, by identity, any of whom will do: in which order to ask them. Some may be left out."""
+        self.last_choice: Callable[[str], bool] = lambda _identity: False
+        """Is a member one that is made use of only if nobody else will do?"""
         self.changed: list[Callable[[], None]] = []
         """Told when members came, changed or went, once the table of peers has them."""
         self.wanted = WantedSessions(lambda identity, alive: self.reach(identity, alive=alive))

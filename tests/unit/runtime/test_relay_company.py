@@ -27,6 +27,11 @@ class Network:
 
     relays: frozenset[str]
     own: str = OWN
+    doubtful: str = ""
+    """Names of relays with which there is bad experience."""
+
+    def last_choice(self, member: str) -> bool:
+        return member in {identity(name) for name in self.doubtful}
 
     def members(self) -> Mapping[str, Certificate]:
         names = ["own", *"abcde"]
@@ -47,7 +52,7 @@ def identity(name: str) -> str:
     return f"llp1:{letters:z<51}a"
 
 
-def company(relay: Relay, *relays: str, mesh: bool = True) -> Company:
+def company(relay: Relay, *relays: str, mesh: bool = True, doubtful: str = "") -> Company:
     known = table(*"abcde")
 
     class Renamed(Network):
@@ -57,7 +62,7 @@ def company(relay: Relay, *relays: str, mesh: bool = True) -> Company:
                 for key, each in super().members().items()
             }
 
-    network = Renamed(frozenset(relays), identity("own"))
+    network = Renamed(frozenset(relays), identity("own"), doubtful)
     return Company(relay, known, lambda: network if mesh else None)  # type: ignore[arg-type,return-value]
 
 
@@ -107,6 +112,21 @@ def test_relays_without_a_session_are_called_until_two_are_there() -> None:
         called.update(here.pick(choice, lambda relay: relay == "a", 0.0))
     assert here.at == ("a",)
     assert called == {"b", "c"}
+
+
+def test_a_relay_with_which_there_is_bad_experience_is_taken_only_in_want_of_others() -> None:
+    choice = Choice()
+    choice.measured("a", 0.001, 0.0)
+    there = company(Relay(), *"abc", doubtful="a")
+    there.pick(choice, lambda _relay: True, 0.0)
+    assert sorted(there.at) == ["b", "c"], "the best by its round trip"
+    alone = company(Relay(), *"ab", doubtful="a")
+    alone.pick(choice, lambda _relay: True, 0.0)
+    assert alone.at == ("b", "a")
+    calling = company(Relay(), *"abc", doubtful="ab")
+    assert {each for _ in range(5) for each in calling.pick(choice, lambda _relay: False, 0.0)} == {"c"}
+    nobody_else = company(Relay(), *"ab", doubtful="ab")
+    assert {each for _ in range(5) for each in nobody_else.pick(choice, lambda _relay: False, 0.0)} == {"a", "b"}
 
 
 def test_a_relay_that_is_full_is_left_alone_for_a_while() -> None:

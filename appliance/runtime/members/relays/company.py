@@ -1,12 +1,13 @@
 """Who has to do with relays: whom this node serves, over which relays it can be called, and whose calls it takes.
 
 With static peers the profile says so. In a network of members a relay has that role in its certificate, all members may use it,
-and each node picks the relays that suit it best.
+and each node picks the relays that suit it best; those of which it has seen bad things (`knowledge.scores`) come last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
 from appliance.members.scope import Role
@@ -78,22 +79,30 @@ class Company:
         self._full = {relay: until for relay, until in self._full.items() if until > now}
         there = [relay for relay in self._members() if relay not in self._full]
         ready = [relay for relay in there if connected(relay)]
-        self._picked = self._best(choice, ready)
+        doubted = self._doubted(there)
+        self._picked = self._best(choice, ready, doubted)
         missing = [relay for relay in there if relay not in ready]
+        missing = [relay for relay in missing if relay not in doubted] or missing
         if len(self._picked) >= PICKED or not missing:
             return []
         self._next += TRIED_AT_ONCE
         return [missing[(self._next + each) % len(missing)] for each in range(min(TRIED_AT_ONCE, len(missing)))]
 
-    def _best(self, choice: Choice, ready: Iterable[str]) -> tuple[str, ...]:
+    def _best(self, choice: Choice, ready: Iterable[str], doubted: AbstractSet[str]) -> tuple[str, ...]:
         left, found = set(ready), []
         mesh = self._mesh()
         pair = "" if mesh is None else mesh.own
         for before in [*self._picked, *[None] * PICKED][:PICKED]:
             if left:
-                found.append(choice.order(sorted(left), pair, before)[0])
+                found.append(choice.order(sorted(left - doubted or left), pair, before)[0])
                 left.discard(found[-1])
         return tuple(found)
+
+    def _doubted(self, relays: Iterable[str]) -> AbstractSet[str]:
+        """Those that are taken only if there are too few others."""
+        mesh = self._mesh()
+        entries = [entry for relay in relays if (entry := self._table.get(relay)) is not None]
+        return set() if mesh is None else {entry.name for entry in entries if mesh.last_choice(entry.identity)}
 
     def _members(self) -> list[str]:
         mesh = self._mesh()

@@ -281,6 +281,7 @@ def test_the_load_is_shared_over_good_members_and_nobody_asks_a_blocked_one(tmp_
         assert {b, c} == set(firsts), "both have a share"
         a.sees("b", "odd", -10.0, times=3)
         assert {tuple(a.host.mesh.order([b, c])) for _ in range(200)} == {(c, b)}, "a doubtful one comes last"
+        assert [a.host.mesh.last_choice(each) for each in (b, c)] == [True, False]
         await a.scores.block("c", "root", "", None)
         assert a.host.mesh.order([b, c]) == [b]
         await a.scores.close()
