@@ -121,7 +121,7 @@ async def _live(
         plugins.run("gateways", gateways.use, gateways.services)
         ending.push_async_callback(plugins.end_tasks)
         server = EdgeServer(application(settings, parts, answering, gateways), edge, tls.context)
-        servers = Servers(of_servers, doors.servers, management.names, tls.context, node)
+        servers = Servers(of_servers, doors.servers, management.names, tls.context, node, edge.shedding.of_strangers)
         if any(map(tls.is_secure, [*doors.own, *servers.listeners])) or any(
             tls.is_secure_at(each.address) for each in management.grpc
         ):

@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.netns.browser import Browser
 from tests.netns.daemons import Host
-from tests.netns.test_management import ask
+from tests.netns.test_management import ask, eventually
 from tests.netns.throwaway import Throwaway
 
 pytestmark = pytest.mark.netns
@@ -32,13 +32,13 @@ SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 
 
 @contextmanager
-def signalling(namespace: Throwaway, settings: str = "{}") -> Iterator[Host]:
-    """A node with a signalling server."""
+def signalling(namespace: Throwaway, settings: str = "{}", more: str = "") -> Iterator[Host]:
+    """A node with a signalling server; `more` of its profile."""
     with tempfile.TemporaryDirectory(prefix="appliance-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         host, other = Host(namespace, folder, 1), Host(namespace, folder, 2)
-        host.write(other, plugins="server-signalling", more=f"management: {{servers: {{signalling: {settings}}}}}")
+        host.write(other, plugins="server-signalling", more=f"management: {{servers: {{signalling: {settings}}}}}\n{more}")
         host.start()
         try:
             host.hear("the API server is ready")
@@ -109,6 +109,18 @@ def test_the_short_paths_tell_of_it_and_a_port_that_somebody_has_is_told_and_tri
                 assert (told["connections"], told["peers"], told["connectedPeers"]) == (3, 2, 2)
                 health = ask(node, "/api/health")[1]
                 assert health["components"]["signaling"] == {"status": "ok", "detail": "2 peers"}
+
+        node.namespace.run(story)
+
+
+def test_while_the_api_server_is_short_of_something_it_lets_nobody_in(namespace: Throwaway) -> None:
+    with signalling(namespace, more="limits: {pressure: {late: 0.01ms}}") as node:  # any event loop is as late
+
+        def story() -> None:
+            eventually(node.status, lambda found: "cpu" in found["management"]["short"])
+            with socket.create_connection(("127.0.0.1", 3001), 60) as connection:
+                assert connection.recv(1) == b""
+            eventually(lambda: node.command("status", "--json").stdout, lambda told: '"refused short-cpu":' in told)
 
         node.namespace.run(story)
 

@@ -34,7 +34,9 @@ class Acceptor:
         seats: Seats,
         figures: Figures,
         handshake_seconds: float,
+        too_short: Callable[[], str] = str,
     ) -> None:
+        """`too_short` says why nobody is let in now; "": everybody may."""
         self._listener = listener
         listener.setblocking(False)  # noqa: FBT003
         self._make = make
@@ -42,6 +44,7 @@ class Acceptor:
         self._seats = seats
         self._figures = figures
         self._handshake = handshake_seconds
+        self._too_short = too_short
         self._loop = asyncio.get_running_loop()
         self._beginning: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
@@ -75,7 +78,7 @@ class Acceptor:
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def _seat(self, made: socket.socket, group: str) -> None:
-        if refused := self._seats.take(group):
+        if refused := self._too_short() or self._seats.take(group):
             self._figures.refused[refused] += 1
             made.close()
             return

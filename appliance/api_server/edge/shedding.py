@@ -48,6 +48,14 @@ class Shedding:
                 continue
             raise Overloaded(str(resource), AGAIN_SECONDS)
 
+    def of_strangers(self) -> str:
+        """Why a connection that nobody can be known by is not taken now, as `Overloaded` counts it; "": it is. Disk does not
+        matter to it."""
+        if self._pressure.worst is Grade.WELL:
+            return ""
+        short = (each for each in Resource if each is not Resource.DISK and self._pressure.grade(each) is not Grade.WELL)
+        return next((Overloaded(str(each), AGAIN_SECONDS).reason for each in short), "")
+
     def shown(self) -> Mapping[str, str]:
         """What is short now, each with the reason."""
         return self._pressure.shown()

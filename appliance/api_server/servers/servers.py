@@ -70,13 +70,16 @@ class Servers:
         names: Iterable[str],
         context: Context,
         node: Node,
+        too_short: Callable[[], str] = str,
     ) -> None:
-        """`names` of this host may stand in a request's address, beside those that the edge takes."""
+        """`names` of this host may stand in a request's address, beside those that the edge takes. `too_short` as of
+        `Acceptor`: who connects to a server is a stranger."""
         self._settings = settings
         self._doors = doors
         self._names = frozenset(names)
         self._context = context
         self._node = node
+        self._too_short = too_short
         self._services: dict[str, _Services] = {}
 
     @property
@@ -98,7 +101,7 @@ class Servers:
             services.report(SHUT)
         services.stats_from(lambda: _figures(seats, figures))
         acceptors = [
-            Acceptor(each, server.connection, partial(self._context, each), seats, figures, HANDSHAKE_SECONDS)
+            Acceptor(each, server.connection, partial(self._context, each), seats, figures, HANDSHAKE_SECONDS, self._too_short)
             for each in self._doors.get(name, ())
         ]
         try:

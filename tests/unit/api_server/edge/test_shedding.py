@@ -52,6 +52,12 @@ def test_strangers_come_last(resource: Resource) -> None:
     assert refused(exhausted, by_certificate)
 
 
+def test_connections_of_strangers_are_not_taken_while_something_but_disk_is_short() -> None:
+    reasons = [Shedding(short_of(resource, Grade.STRAINED)).of_strangers() for resource in Resource]
+    assert reasons == ["short-cpu", "short-memory", "short-descriptors", ""]
+    assert not Shedding(Pressure(Limits())).of_strangers()
+
+
 @pytest.mark.parametrize("resource", list(Resource))
 @pytest.mark.parametrize("path", sorted(ALWAYS))
 def test_health_is_always_told(resource: Resource, path: str) -> None:

@@ -77,6 +77,7 @@ class Site:
         self.kinds = {"servers": {"echo": Brought("p", kind)}}
         self.management = Management.model_validate({"servers": {"echo": SETTINGS}})
         self.parts = PluginParts(self.kinds, self.management, Joints("node", "llp1:x", self.link, folder, {}))
+        self.short = ""
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
 
@@ -100,7 +101,12 @@ class Site:
 async def running(folder: Path) -> AsyncIterator[Site]:
     site = Site(folder)
     servers = Servers(
-        settings_of_servers(site.kinds, site.management), {"echo": [site.listener]}, ["node.example"], lambda _: None, site.link
+        settings_of_servers(site.kinds, site.management),
+        {"echo": [site.listener]},
+        ["node.example"],
+        lambda _: None,
+        site.link,
+        lambda: site.short,
     )
     site.parts.run("servers", servers.use, servers.services)
     try:
@@ -130,6 +136,24 @@ async def test_connections_of_one_address_are_counted_and_told(tmp_path: Path) -
         assert (figures["own"], figures["seats"], figures["accepted"], figures["refused connections-of-address"]) == (1, 2, 2, 1)
         for _, writer in pairs:
             writer.close()
+
+
+async def test_while_something_is_short_nobody_more_gets_in_and_who_is_there_stays(tmp_path: Path) -> None:
+    async with running(tmp_path) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(b"x")
+        assert await reader.read(1) == b"x"
+        site.short = "short-memory"
+        refused, other = await asyncio.open_connection("127.0.0.1", site.port)
+        assert await refused.read() == b""
+        other.close()
+        writer.write(b"y")
+        assert await reader.read(1) == b"y"
+        writer.close()
+        figures = site.parts.figures()["servers.echo"]
+        assert (figures["accepted"], figures["refused short-memory"]) == (1, 1)
+        site.short = ""
+        assert await site.asked(b"hello") == b"hello"
 
 
 async def test_when_the_key_ends_nobody_gets_in_any_more(tmp_path: Path) -> None:
