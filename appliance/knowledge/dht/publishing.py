@@ -59,10 +59,12 @@ class Publishing:
         return self._sequence
 
     def add(self, type_: Type, record: Record, due: float) -> None:
-        """It is to be there until it expires."""
+        """It is to be there until it expires, unless a later one is: a program may put before all of the disk was read."""
         self._sequence = max(self._sequence, record.sequence)
         own = Own(type_, record, due)
-        self._own[own.place] = own
+        known = self._own.get(own.place)
+        if known is None or known.record.sequence <= record.sequence:
+            self._own[own.place] = own
 
     def remove(self, place: Place) -> None:
         """It is not written again."""

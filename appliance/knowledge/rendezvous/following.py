@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -56,9 +56,15 @@ class Following:
         for followed in self.tags.values():
             followed.next = min(followed.next, now)
 
-    def learn(self, now: float) -> None:
-        """Others are members now."""
+    def learn(self, members: Container[Digest], now: float) -> None:
+        """These are members now. Who is one no more is forgotten; should it be one again, the places tell of it again."""
         for followed in self.tags.values():
+            lost = [member for member in followed.known if member not in members]
+            for member in lost:
+                del followed.known[member]
+            if lost:
+                followed.unknown.update(followed.cookies)
+                self._changed()
             if followed.unknown:
                 followed.next = min(followed.next, now + LEARNT_SECONDS)
 

@@ -122,7 +122,7 @@ class Rendezvous:
     def learn(self, now: float, wall: float) -> None:
         """Others are members now than before."""
         self.place.learn(now, wall)
-        self.following.learn(now)
+        self.following.learn(self._who.keys(wall), now)
         self._turn(now, wall)
 
     # ---- knowledge.machine.Machine ----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,10 +55,20 @@ def completed(profile: Profile, fingerprint: Callable[[], str], now: int) -> Com
     if own.certificate is None:
         written = as_written(profile)
         if written.network.addresses:
-            return Completed(written, (), (f"mesh: {own.why}; {own.hint}",))
+            return Completed(written, (), (f"mesh: {own.why}; {own.hint}", *_without_effect(mesh)))
         return Completed(profile, (Problem("mesh", own.why, own.hint),))
     made = with_membership(profile, own.certificate.addresses)
-    return Completed(made, (*outside_the_overlay(profile, own.certificate.addresses), *check(made)))
+    problems = (*outside_the_overlay(profile, own.certificate.addresses), *check(made))
+    return Completed(made, problems, tuple(_without_effect(mesh)))
+
+
+def _without_effect(mesh: Mesh) -> Iterator[str]:
+    """One layer of a profile may switch off what another one fills: that is no mistake, but worth a sentence."""
+    off = "since mesh.rendezvous.use is off"
+    if mesh.rendezvous.tags and not mesh.rendezvous.use:
+        yield f"mesh.rendezvous.tags: this node is registered under none of them, {off}"
+    if mesh.rendezvous.call and not mesh.rendezvous.use:
+        yield f"mesh.rendezvous.call: nobody is called for them, {off}"
 
 
 def own_certificate(mesh: Mesh, identity: str, now: int) -> Own:

@@ -72,6 +72,16 @@ def test_without_one_that_counts_it_is_said_why(statements: list[Any], now: int,
     assert [str(address) for address in made.profile.network.addresses] == ["10.8.0.1/24"]
 
 
+def test_tags_beside_a_rendezvous_that_is_off_are_worth_a_warning() -> None:
+    lay(MINE)
+    assert complete(rendezvous={"tags": ["printers"], "call": ["printers"]}).warnings == ()
+    made = complete(rendezvous={"use": False, "tags": ["printers"], "call": ["printers"]})
+    assert made.problems == ()
+    assert [warning.partition(":")[0] for warning in made.warnings] == ["mesh.rendezvous.tags", "mesh.rendezvous.call"]
+    lay()
+    assert len(complete(NOW + 31 * DAY, {"addresses": ["10.8.0.1/24"]}, rendezvous={"use": False, "tags": ["t"]}).warnings) == 2
+
+
 def test_a_folder_of_another_network_is_not_taken() -> None:
     lay(MINE)
     section = {"network": "llpn1:" + "a" * 52, "label": "home"}

@@ -60,3 +60,10 @@ def test_sequences_rise_also_after_a_restart_and_within_a_millisecond() -> None:
     numbers = [publishing.sequence(WALL) for _ in range(3)]
     assert numbers == [2**45 + 1, 2**45 + 2, 2**45 + 3]
     assert Publishing().sequence(WALL) == WALL * 1000
+
+
+def test_what_is_remembered_does_not_come_in_the_place_of_what_was_put_since() -> None:
+    publishing = Publishing()
+    publishing.add(Type.VALUE, record(5, b"new", sequence=2), 10.0)
+    publishing.add(Type.VALUE, record(5, b"old", sequence=1), 0.0)
+    assert [own.record.sequence for own in publishing] == [2]

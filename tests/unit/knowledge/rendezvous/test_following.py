@@ -33,3 +33,21 @@ def test_many_members_that_are_learnt_of_are_asked_about_once() -> None:
     assert town.asked["cyd"] == 1
     town.run(EVERY)
     assert town.asked["cyd"] <= 2, "somebody who never becomes a member costs no more than a question a round"
+
+
+def test_with_who_is_no_member_any_more_no_session_is_kept() -> None:
+    town = Town(["place", "ann", "ben", "cyd"], ["place"])
+    for name in ("ann", "ben"):
+        town.register(name, "t", 3600)
+    town.run(1.0)
+    town.follow("cyd", "t")
+    town.run(5.0)
+    assert town.held["cyd"] == {"ann", "ben"}
+    gone, key = town.people["ann"].digest, town.people["ann"].public
+    del town.known.members[gone]
+    town.learn("cyd")
+    assert town.held["cyd"] == {"ben"}
+    town.known.members[gone] = key
+    town.learn("cyd")
+    town.run(following.LEARNT_SECONDS + 1)
+    assert town.held["cyd"] == {"ann", "ben"}, "its certificate was renewed a little late"
