@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
+from math import gcd, lcm
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -65,6 +68,20 @@ def test_a_key_of_a_wrong_kind_or_size_is_refused() -> None:
     ):
         with pytest.raises(Malformed):
             keys.verify(public, bytes(64), b"data")
+
+
+def test_an_rsa_key_that_takes_long_to_check_is_refused() -> None:
+    """p and q of a true key, and an exponent as long as the modulus: the signature is right, and costs too much."""
+    modulus = _rsa().private_numbers()
+    p, q = modulus.p, modulus.q
+    exponent = next(e for e in count(2**2000 + 1, 2) if gcd(e, (p - 1) * (q - 1)) == 1)
+    d = pow(exponent, -1, lcm(p - 1, q - 1))
+    public = rsa.RSAPublicNumbers(exponent, p * q)
+    crt = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    slow = rsa.RSAPrivateNumbers(p, q, d, *crt, public).private_key()
+    signature = slow.sign(b"data", padding.PKCS1v15(), hashes.SHA256())
+    with pytest.raises(Malformed):
+        keys.verify(protobuf.write((1, keys.RSA), (2, slow.public_key().public_bytes(*DER))), signature, b"data")
 
 
 def _rsa() -> rsa.RSAPrivateKey:

@@ -62,3 +62,11 @@ def test_fields_without_end_and_of_another_type_are_refused() -> None:
 def test_nothing_else_comes_of_any_bytes(data: bytes) -> None:
     with suppress(Malformed):
         protobuf.read(data)
+
+
+def test_messages_inside_of_a_message_count_too() -> None:
+    allowance = protobuf.Allowance(3)
+    assert protobuf.read(protobuf.write((1, b"\x08\x01")), allowance) == {1: [b"\x08\x01"]}
+    assert protobuf.read(b"\x08\x01\x08\x02", allowance) == {1: [1, 2]}
+    with pytest.raises(Malformed):
+        protobuf.read(b"\x08\x01", allowance)

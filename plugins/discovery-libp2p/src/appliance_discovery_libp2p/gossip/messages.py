@@ -91,13 +91,15 @@ def write(rpc: Rpc) -> bytes:
 
 def read(data: bytes) -> Rpc:
     """Raises Malformed. A single message that is none is counted, and the others are read."""
-    fields = protobuf.read(data)
-    subscriptions = [protobuf.read(one) for one in protobuf.every(fields, 1, LONGEST)[:MOST_ENTRIES]]
+    allowance = protobuf.Allowance()
+    fields = protobuf.read(data, allowance)
+    subscriptions = [protobuf.read(one, allowance) for one in protobuf.every(fields, 1, LONGEST)[:MOST_ENTRIES]]
     written = protobuf.every(fields, 2, LONGEST)[:MOST_ENTRIES]
-    read_well = [message for message in map(_read_message, written) if message is not None]
-    control = protobuf.read(protobuf.octets(fields, 3, LONGEST) or b"")
+    read_well = [message for one in written if (message := _read_message(one, allowance)) is not None]
+    control = protobuf.read(protobuf.octets(fields, 3, LONGEST) or b"", allowance)
     have, want, graft, prune = (
-        [protobuf.read(one) for one in protobuf.every(control, number, LONGEST)[:MOST_ENTRIES]] for number in (1, 2, 3, 4)
+        [protobuf.read(one, allowance) for one in protobuf.every(control, number, LONGEST)[:MOST_ENTRIES]]
+        for number in (1, 2, 3, 4)
     )
     return Rpc(
         tuple((_topic(one, 2), bool(protobuf.integer(one, 1))) for one in subscriptions),
@@ -118,9 +120,9 @@ def _write_message(message: Message) -> bytes:
     return _unsigned(message) + protobuf.write((5, message.signature), (6, message.public))
 
 
-def _read_message(data: bytes) -> Message | None:
+def _read_message(data: bytes, allowance: protobuf.Allowance) -> Message | None:
     try:
-        fields = protobuf.read(data)
+        fields = protobuf.read(data, allowance)
         origin, number = protobuf.octets(fields, 1, keys.LONGEST_ID), protobuf.octets(fields, 3, LONGEST_NUMBER)
         signature = protobuf.octets(fields, 5, LONGEST_SIGNATURE)
         if origin is None or not keys.is_id(origin) or not number or not signature or len(fields.get(4, ())) != 1:

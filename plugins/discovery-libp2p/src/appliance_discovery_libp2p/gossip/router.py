@@ -10,7 +10,7 @@ MOST_FAULTS it is expelled, and otherwise they fade.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -120,8 +120,8 @@ class Router:
 
     # ---- what peers say ----
 
-    def receive(self, peer: bytes, data: bytes, now: float) -> None:
-        """Raises Malformed: end its stream."""
+    def receive(self, peer: bytes, data: bytes, now: float) -> Iterator[None]:
+        """Pauses before each message that it looks at, as signatures cost. Raises Malformed: end its stream."""
         known = self._peers.get(peer)
         if known is None:
             return
@@ -129,6 +129,9 @@ class Router:
         self._fault(peer, known, GRAVE * rpc.malformed, "gossip malformed")
         self._hear_subscriptions(known, rpc)
         for message in rpc.messages:
+            yield
+            if self._peers.get(peer) is not known or known.faults >= MOST_FAULTS:
+                return  # it has gone meanwhile, or has to
             self._hear(peer, known, message, now)
         self._hear_control(peer, known, rpc, now)
 

@@ -81,7 +81,8 @@ def write(message: Message) -> bytes:
 
 def read(data: bytes) -> Message:
     """Raises Malformed."""
-    fields = protobuf.read(data)
+    allowance = protobuf.Allowance()
+    fields = protobuf.read(data, allowance)
     kind = protobuf.integer(fields, 1) or 0
     if kind > Type.PING:
         raise Malformed("kad")
@@ -89,15 +90,15 @@ def read(data: bytes) -> Message:
     return Message(
         Type(kind),
         protobuf.octets(fields, 2, LONGEST_KEY) or b"",
-        read_record(record) if record else None,
-        _read_peers(protobuf.every(fields, 8, LONGEST)),
-        _read_peers(protobuf.every(fields, 9, LONGEST)),
+        read_record(record, allowance) if record else None,
+        _read_peers(protobuf.every(fields, 8, LONGEST), allowance),
+        _read_peers(protobuf.every(fields, 9, LONGEST), allowance),
     )
 
 
-def read_record(data: bytes) -> Record:
+def read_record(data: bytes, allowance: protobuf.Allowance | None = None) -> Record:
     """Raises Malformed."""
-    fields = protobuf.read(data)
+    fields = protobuf.read(data, allowance)
     key, value = protobuf.octets(fields, 1, LONGEST_KEY), protobuf.octets(fields, 2, LONGEST_VALUE)
     if not key or value is None:
         raise Malformed("kad")
@@ -109,12 +110,12 @@ def _peer(peer: Peer) -> bytes:
     return protobuf.write((1, peer.id), *addresses, (3, CAN_CONNECT))
 
 
-def _read_peers(written: Sequence[bytes]) -> tuple[Peer, ...]:
-    return tuple(_read_peer(data) for data in written[:MOST_PEERS])
+def _read_peers(written: Sequence[bytes], allowance: protobuf.Allowance) -> tuple[Peer, ...]:
+    return tuple(_read_peer(data, allowance) for data in written[:MOST_PEERS])
 
 
-def _read_peer(data: bytes) -> Peer:
-    fields = protobuf.read(data)
+def _read_peer(data: bytes, allowance: protobuf.Allowance) -> Peer:
+    fields = protobuf.read(data, allowance)
     peer = protobuf.octets(fields, 1, keys.LONGEST_ID)
     if peer is None or not keys.is_id(peer):
         raise Malformed("kad")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from appliance_discovery_libp2p.net.streams import Stream, StreamGone
+from appliance_discovery_libp2p.net.turns import TASK_SECONDS
 from appliance_discovery_libp2p.wire import multistream, yamux
 from appliance_discovery_libp2p.wire.malformed import Malformed
 from appliance_discovery_libp2p.wire.session import Ready
@@ -14,6 +15,7 @@ from appliance_discovery_libp2p.wire.session import Ready
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from appliance_discovery_libp2p.net.turns import Step, Turns
     from appliance_discovery_libp2p.wire.session import Event, Session
 
 HANDSHAKE_SECONDS: Final = 10.0
@@ -26,10 +28,15 @@ ASKED_AT_ONCE: Final = 200
 BYTES_PER_SECOND: Final = 1024 * 1024
 """That are read of a peer in the long run: to open them costs, whatever they say. An honest one sends a thousandth of that."""
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
+PIECE_BYTES: Final = 4096
+FRAMES: Final = 64
+"""What one step opens and reads of what came, a fraction of a millisecond: bytes of the socket, and frames of yamux in them."""
 
 
 class Owner(Protocol):
     """What a connection tells to whom it belongs. Nothing here may raise."""
+
+    turns: Turns
 
     def made(self, connection: Connection) -> None:
         """TCP is up."""
@@ -66,6 +73,10 @@ class Connection(asyncio.Protocol):
         """Set once it has said of itself what it says, or does not."""
         self._owner, self._session, self._now = owner, session, now
         self._transport: asyncio.Transport | None = None
+        self._came = bytearray()
+        """Bytes of the socket that nobody has looked at; while there are any, no more are read."""
+        self._busy = False
+        """Has `_step` its turn to come?"""
         self._streams: dict[int, Stream] = {}
         self._drained = asyncio.Event()
         self._drained.set()
@@ -132,6 +143,14 @@ class Connection(asyncio.Protocol):
 
     # ---- for streams ----
 
+    async def turn(self, seconds: float = TASK_SECONDS) -> None:
+        """Wait until this connection has its turn, for what takes so many seconds at most."""
+        await self._owner.turns.turn(self, seconds)
+
+    def in_turn(self, step: Step) -> None:
+        """Have this done when this connection has its turn; it wakes up a task."""
+        self._owner.turns.add(self, step, TASK_SECONDS)
+
     async def drained(self) -> None:
         """The socket takes more. Raises StreamGone."""
         await self._drained.wait()
@@ -177,19 +196,13 @@ class Connection(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """Whatever the peer sends, this is where it is judged."""
-        try:
-            events = self._session.receive(data)
-        except Malformed as error:
-            self.abort(error.reason)
-            return
+        """The next is read when this is judged."""
         self.last_used = self.last_heard = self._now()
         self._bytes -= len(data)
-        if self._bytes < 0 and self._transport is not None:
+        self._came += data
+        if self._transport is not None:
             self._transport.pause_reading()
-        for event in events:
-            self._happened(event)
-        self._flush()
+        self._go_on()
 
     def pause_writing(self) -> None:
         """The peer does not read: nothing of it is read either, so that answers do not pile up."""
@@ -200,6 +213,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It reads again."""
         self._drained.set()
+        self._go_on()
         self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -213,10 +227,40 @@ class Connection(asyncio.Protocol):
         for stream in [*self._streams.values()]:
             stream.gone()
         self._streams.clear()
+        self._came.clear()
         if not self.ready.done():
             self.ready.set_exception(StreamGone(self._reason or "it ended before the peer was known"))
             self.ready.exception()  # nobody need ask
         self._owner.lost(self, self._reason)
+
+    def _go_on(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._owner.turns.add(self, self._step)
+
+    def _step(self) -> bool:
+        """Whatever the peer sends, this is where it is judged, a piece at a time. Is there more that can be?"""
+        self._busy = self._judge_piece()
+        if not self._busy:
+            self._read_on()
+        return self._busy
+
+    def _judge_piece(self) -> bool:
+        if self._transport is None or self._transport.is_closing() or not self._drained.is_set():
+            return False
+        piece = b""
+        if not self._session.mux.more:
+            piece = bytes(self._came[:PIECE_BYTES])
+            del self._came[:PIECE_BYTES]
+        try:
+            events = self._session.receive(piece, FRAMES)
+        except Malformed as error:
+            self.abort(error.reason)
+            return False
+        for event in events:
+            self._happened(event)
+        self._flush()
+        return bool(self._came) or self._session.mux.more
 
     def _happened(self, event: Event) -> None:
         if isinstance(event, Ready):
@@ -258,7 +302,8 @@ class Connection(asyncio.Protocol):
             self._streams.pop(stream, None)
 
     def _read_on(self) -> None:
-        if self._transport is not None and self._bytes >= 0 and self._drained.is_set():
+        waits = self._busy or self._came or self._session.mux.more
+        if self._transport is not None and not waits and self._bytes >= 0 and self._drained.is_set():
             self._transport.resume_reading()
 
     def refill(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from appliance_discovery_libp2p.net.connection import NEGOTIATION_SECONDS, Connection
 from appliance_discovery_libp2p.net.streams import Stream
+from appliance_discovery_libp2p.net.turns import TASK_SECONDS, Turns
 from appliance_discovery_libp2p.wire import identify, multistream, varint
 from appliance_discovery_libp2p.wire.identify import Identity
 from appliance_discovery_libp2p.wire.keys import OwnKey
@@ -67,6 +68,8 @@ class Host:
         self.left: list[Callable[[bytes], None]] = []
         self.keeps: list[Callable[[bytes], bool]] = []
         """Each says whether it wants a quiet connection with a peer to stay."""
+        self.turns = Turns(self.now)
+        """In which strangers are served."""
         self._spawn = spawn
         self._handlers: dict[str, Handler] = {}
         self._seconds: dict[str, float] = {}
@@ -251,7 +254,12 @@ class Host:
 
     def opened(self, stream: Stream) -> None:
         """A peer has opened a stream."""
-        self._spawn(self._serve(stream), "libp2p stream")
+
+        def begin() -> bool:
+            self._spawn(self._serve(stream), "libp2p stream")
+            return False
+
+        self.turns.add(stream.connection, begin, TASK_SECONDS)
 
     def lost(self, connection: Connection, reason: str) -> None:
         """A connection is over."""

@@ -15,6 +15,7 @@ from appliance_discovery_libp2p.kad.table import K, Table
 from appliance_discovery_libp2p.net.connection import Connection
 from appliance_discovery_libp2p.net.host import FAILURES, Host
 from appliance_discovery_libp2p.net.streams import Stream
+from appliance_discovery_libp2p.net.turns import SECONDS_A_BYTE
 from appliance_discovery_libp2p.wire import varint
 from appliance_discovery_libp2p.wire.identify import Identity
 from appliance_discovery_libp2p.wire.malformed import Malformed
@@ -166,10 +167,10 @@ class Kademlia:
     async def _answer_all(self, stream: Stream) -> None:
         while (data := await stream.read_message(messages.LONGEST)) is not None:
             stream.connection.spend()
+            await stream.connection.turn(len(data) * SECONDS_A_BYTE)
             answer = self._answer(messages.read(data), stream)
             if answer is not None:
                 await stream.write(varint.framed(messages.write(answer)))
-            await asyncio.sleep(0)  # the next question may be there already, and others have their turn first
 
     def _answer(self, asked: Message, stream: Stream) -> Message | None:
         """None where the specification wants no answer. Raises Malformed: the stream ends."""

@@ -11,6 +11,7 @@ from appliance_discovery_libp2p.gossip.router import BEAT_SECONDS, Judge, Router
 from appliance_discovery_libp2p.net.connection import Connection
 from appliance_discovery_libp2p.net.host import FAILURES, Host
 from appliance_discovery_libp2p.net.streams import Stream
+from appliance_discovery_libp2p.net.turns import SECONDS_A_BYTE
 from appliance_discovery_libp2p.wire import varint
 from appliance_discovery_libp2p.wire.identify import Identity
 
@@ -100,9 +101,11 @@ class PubSub:
     async def _listen(self, stream: Stream) -> None:
         while (rpc := await stream.read_message(messages.LONGEST)) is not None:
             stream.connection.spend(1 + len(rpc) // BYTES_A_QUESTION)
-            self._router.receive(stream.peer, rpc, self._host.now())
+            await stream.connection.turn(len(rpc) * SECONDS_A_BYTE)
+            for _ in self._router.receive(stream.peer, rpc, self._host.now()):
+                self._flush()
+                await stream.connection.turn()
             self._flush()
-            await asyncio.sleep(0)  # the next one may be there already, and others have their turn first
 
     def _flush(self) -> None:
         router = self._router
@@ -113,10 +116,10 @@ class PubSub:
             else:
                 self._host.counted["gossip unsent"] += 1
         router.say.clear()
-        for message in router.heard:
+        told, router.heard = router.heard, []
+        for message in told:
             for heard in self.heard:
                 heard(message.topic, message.data or b"")
-        router.heard.clear()
         for peer in router.expelled:
             self._host.expel(peer, "gossip spam")
         router.expelled.clear()

@@ -30,6 +30,8 @@ class Stream:
         """Bytes that came and are not known to be taken: those in `_in`, or read since."""
         self._ended = self._gone = False
         self._changed = asyncio.Event()
+        self._stirred = False
+        """Will `_changed` be set in the connection's turn?"""
 
     @property
     def peer(self) -> bytes:
@@ -38,6 +40,7 @@ class Stream:
 
     async def read(self, most: int = MOST_READ) -> bytes:
         """What has come, at least one byte; b"" when nothing more comes."""
+        await self._turn()
         while not self._in:
             if self._ended:
                 return b""
@@ -49,6 +52,7 @@ class Stream:
 
     async def read_message(self, most: int) -> bytes | None:
         """The next message with its length before it; None when nothing more comes. Raises Malformed for one of more bytes."""
+        await self._turn()
         while True:
             message = varint.unframed(self._in, most)
             if message is not None:
@@ -99,21 +103,21 @@ class Stream:
         """These bytes."""
         self._in += data
         self._untold += len(data)
-        self._changed.set()
+        self._stir()
 
     def ended(self) -> None:
         """The other side writes no more."""
         self._ended = True
-        self._changed.set()
+        self._stir()
 
     def gone(self) -> None:
         """It is reset."""
         self._gone = True
-        self._changed.set()
+        self._stir()
 
     def room(self) -> None:
         """More may be written."""
-        self._changed.set()
+        self._stir()
 
     async def _more(self) -> bytes:
         while not self._in:
@@ -127,6 +131,24 @@ class Stream:
     def _tell_taken(self) -> None:
         self.connection.taken(self.number, self._untold - len(self._in))
         self._untold = len(self._in)
+
+    def _stir(self) -> None:
+        """Whoever waits goes on when the connection has its turn."""
+        if not self._stirred:
+            self._stirred = True
+            self.connection.in_turn(self._wake)
+
+    def _wake(self) -> bool:
+        self._stirred = False
+        self._changed.set()
+        return False
+
+    async def _turn(self) -> None:
+        """To take what is there already; what comes later wakes up in turn."""
+        if self._in:
+            await self.connection.turn()
+            if self._gone:
+                raise StreamGone
 
     async def _wait(self) -> None:
         if self._gone:

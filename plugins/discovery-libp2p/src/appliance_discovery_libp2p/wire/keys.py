@@ -29,6 +29,8 @@ LONGEST_KEY: Final = 1200
 """Bytes of a PublicKey: RSA with 8192 bits, the largest that others take."""
 LONGEST_ID: Final = 2 + MOST_INLINE
 RSA_BITS: Final = range(2048, 8193)
+MOST_EXPONENT: Final = 2**32
+"""Of an RSA key. All use 65537; with one as long as the key, a check of a signature takes a hundred times as long."""
 
 
 class OwnKey:
@@ -101,7 +103,9 @@ def _parts(public: bytes) -> tuple[int, bytes]:
 
 def _verify_by_der(kind: int, key: bytes, signature: bytes, data: bytes) -> None:
     loaded = load_der_public_key(key)
-    if kind == RSA and isinstance(loaded, rsa.RSAPublicKey) and loaded.key_size in RSA_BITS:
+    if kind == RSA and isinstance(loaded, rsa.RSAPublicKey):
+        if loaded.key_size not in RSA_BITS or loaded.public_numbers().e > MOST_EXPONENT:
+            raise Malformed("signature")
         loaded.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
     elif kind == ECDSA and isinstance(loaded, ec.EllipticCurvePublicKey):
         loaded.verify(signature, data, ec.ECDSA(hashes.SHA256()))

@@ -13,8 +13,8 @@ from typing import Final
 from appliance_discovery_libp2p.wire.malformed import Malformed
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MOST_FIELDS: Final = 8192
-"""Of one message; a gossip of 5,000 ids is the largest honest one."""
+MOST_FIELDS: Final = 6144
+"""Of one message with those inside it, which takes a few milliseconds; a gossip of 5,000 ids is the largest honest one."""
 LONGEST_VARINT: Final = 10
 """Bytes: negative int32 are written with ten."""
 
@@ -22,15 +22,23 @@ Fields = dict[int, list[int | bytes]]
 """Values by field number, in the order of the message."""
 
 
-def read(message: bytes) -> Fields:
-    """All its fields. Raises Malformed."""
+class Allowance:
+    """How many fields may still be read: of one message, and of those inside it."""
+
+    def __init__(self, fields: int = MOST_FIELDS) -> None:
+        self.fields = fields
+
+
+def read(message: bytes, allowance: Allowance | None = None) -> Fields:
+    """All its fields. Raises Malformed, also for more than the allowance."""
+    allowance = allowance or Allowance()
     found: Fields = {}
-    at, count = 0, 0
+    at = 0
     while at < len(message):
         tag, at = _varint(message, at)
         number, kind = tag >> 3, tag & 7
-        count += 1
-        if count > MOST_FIELDS or not number:
+        allowance.fields -= 1
+        if allowance.fields < 0 or not number:
             raise Malformed("protobuf")
         if kind == VARINT:
             value, at = _varint(message, at)

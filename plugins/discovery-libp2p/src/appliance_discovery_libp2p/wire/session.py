@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -53,8 +54,8 @@ class Session:
         self._secured: Secured | None = None
         self._muxer: Negotiation | None = None
 
-    def receive(self, data: bytes) -> list[Event]:
-        """Raises Malformed: end the connection."""
+    def receive(self, data: bytes, frames: int = sys.maxsize) -> list[Event]:
+        """What the first frames do; where `mux.more`, call it again with b"". Raises Malformed: end the connection."""
         if self._security is not None:
             self._security.receive(data)
             if self._security.chosen is None:
@@ -64,8 +65,8 @@ class Session:
         assert self._secured is not None
         plain = self._secured.receive(data)
         if self.ready:
-            return list(self.mux.receive(plain))
-        return self._begin(self._secured, plain)
+            return list(self.mux.receive(plain, frames))
+        return self._begin(self._secured, plain, frames)
 
     def take_out(self) -> bytes:
         """What is to be sent now."""
@@ -80,7 +81,7 @@ class Session:
         self._out.clear()
         return taken
 
-    def _begin(self, secured: Secured, plain: bytes) -> list[Event]:
+    def _begin(self, secured: Secured, plain: bytes, frames: int) -> list[Event]:
         if secured.peer is None:
             return []
         if self._muxer is None:
@@ -89,7 +90,7 @@ class Session:
         if self._muxer.chosen is None:
             return []
         self.ready = True
-        return [Ready(secured.peer), *self.mux.receive(bytes(self._muxer.rest))]
+        return [Ready(secured.peer), *self.mux.receive(bytes(self._muxer.rest), frames)]
 
     def _negotiation(self, protocol: str, out: bytearray) -> Negotiation:
         return multistream.Dialer((protocol,), out) if self._initiator else multistream.Listener((protocol,), out)

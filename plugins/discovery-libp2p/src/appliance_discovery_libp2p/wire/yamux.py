@@ -12,6 +12,7 @@ nobody has taken is bounded too: a stream that goes beyond is reset.
 
 from __future__ import annotations
 
+import sys
 from enum import IntFlag
 from struct import Struct
 from typing import Final, NamedTuple
@@ -99,6 +100,8 @@ class Yamux:
         """Streams that were too many, or held too much."""
         self.leaving = False
         """The other side takes no new streams."""
+        self.more = False
+        """Are there frames that `receive` has not read?"""
         self._in = bytearray()
         self._streams: dict[int, _Half] = {}
         self._next = 1 if initiator else 2
@@ -171,12 +174,12 @@ class Yamux:
         """Say that the connection ends."""
         self._put(GO_AWAY, 0, 0, code)
 
-    def receive(self, data: bytes) -> list[Event]:
-        """What it does. Raises Malformed: end the connection."""
+    def receive(self, data: bytes, most: int = sys.maxsize) -> list[Event]:
+        """What it does, of `most` frames; see `more`. Raises Malformed: end the connection."""
         self._in += data
         events: list[Event] = []
-        at = 0
-        while len(self._in) - at >= HEADER.size:
+        at, left = 0, most
+        while left and len(self._in) - at >= HEADER.size:
             version, kind, flags, stream, length = HEADER.unpack_from(self._in, at)
             if version or kind > GO_AWAY or flags > 15 or (kind in {DATA, WINDOW_UPDATE}) != bool(stream):
                 raise Malformed("yamux")
@@ -194,6 +197,8 @@ class Yamux:
             elif kind == GO_AWAY:
                 self.leaving = True
             at = end
+            left -= 1
+        self.more = not left
         del self._in[:at]
         return events
 
