@@ -13,9 +13,9 @@ fade by halves, but for P1 and P5; times are arguments, so a node that does noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.members.row import Digest
 
@@ -68,6 +68,15 @@ KEPT_SECONDS: Final = 3600.0
 MOST_MEMBERS: Final = 4096
 
 
+class _Left(NamedTuple):
+    """How much of each is left after some time; the same in all topics."""
+
+    first: float
+    chances: float
+    failure: float
+    invalid: float
+
+
 class _InTopic:
     __slots__ = ("authors", "chances", "failure", "first", "given", "in_mesh_since", "invalid")
 
@@ -80,12 +89,12 @@ class _InTopic:
         self.failure = 0.0
         self.invalid = 0.0
 
-    def fade(self, seconds: float) -> None:
-        self.first *= _halved(seconds, FIRST_HALF)
-        self.chances *= _halved(seconds, CHANCES_HALF)
-        self.given *= _halved(seconds, CHANCES_HALF)
-        self.failure *= _halved(seconds, FAILURE_HALF)
-        self.invalid *= _halved(seconds, INVALID_HALF)
+    def fade(self, left: _Left) -> None:
+        self.first *= left.first
+        self.chances *= left.chances
+        self.given *= left.chances
+        self.failure *= left.failure
+        self.invalid *= left.invalid
 
     def is_over(self) -> bool:
         """It says nothing any more. Topics come and go for as long as a node runs."""
@@ -96,13 +105,10 @@ class _InTopic:
             return 0.0
         return max(0.0, LEAST_SHARE * self.chances - self.given)
 
-    def parts(self, now: float) -> Iterator[tuple[str, float]]:
+    def score(self, now: float) -> float:
         minutes = 0.0 if self.in_mesh_since is None else (now - self.in_mesh_since) / 60
-        yield "p1", W1 * min(minutes, MINUTES_CAP)
-        yield "p2", W2 * self.first
-        yield "p3", W3 * self.deficit() ** 2
-        yield "p3b", W3 * self.failure
-        yield "p4", W4 * self.invalid**2
+        good = W1 * min(minutes, MINUTES_CAP) + W2 * self.first
+        return good + W3 * (self.deficit() ** 2 + self.failure) + W4 * self.invalid**2
 
 
 class _Member:
@@ -126,8 +132,9 @@ class _Member:
         self.at = now
         self.breaches *= _halved(seconds, BREACH_HALF)
         self.broken *= _halved(seconds, BREACH_HALF)
+        left = _Left(*(_halved(seconds, half) for half in (FIRST_HALF, CHANCES_HALF, FAILURE_HALF, INVALID_HALF)))
         for name, each in list(self.topics.items()):
-            each.fade(seconds)
+            each.fade(left)
             if each.is_over():
                 del self.topics[name]
 
@@ -153,28 +160,16 @@ class Scores:
         if known is None:
             return 0.0
         if now >= known.scored_at + FRESH_SECONDS:
-            known.score, known.scored_at = sum(self.parts(member, now).values()), now
+            known.fade(now)
+            of_topics = sum(topic.score(now) for topic in known.topics.values())
+            breaches = max(0.0, known.breaches - EXCUSED) + min(BROKEN_CAP, max(0.0, known.broken - EXCUSED))
+            known.score = min(TOPICS_CAP, of_topics) + W5 * self._doubts(member) + W7 * breaches**2
+            known.scored_at = now
         return known.score
 
     def all(self, now: float) -> dict[Digest, float]:
         """Of all."""
         return {member: self.score(member, now) for member in self._members}
-
-    def parts(self, member: Digest, now: float) -> dict[str, float]:
-        """What its score consists of, by P1 to P5 and P7, each with its weight."""
-        found = dict.fromkeys(("p1", "p2", "p3", "p3b", "p4"), 0.0)
-        known = self._members.get(member)
-        breaches = 0.0
-        if known is not None:
-            known.fade(now)
-            breaches = max(0.0, known.breaches - EXCUSED) + min(BROKEN_CAP, max(0.0, known.broken - EXCUSED))
-            for topic in known.topics.values():
-                for name, value in topic.parts(now):
-                    found[name] += value
-        found["cap"] = min(0.0, TOPICS_CAP - sum(found.values()))
-        found["p5"] = W5 * self._doubts(member)
-        found["p7"] = W7 * breaches**2
-        return found
 
     # ---- what happened ----
 

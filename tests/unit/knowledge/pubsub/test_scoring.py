@@ -55,8 +55,8 @@ def test_who_brings_nothing_of_what_comes_falls_below_nought_and_it_sticks() -> 
             scores.chance(member, "news", b"%d" % number, 0.0, given=member == TWO and number % 4 == 0)
     assert scores.score(ONE, 0.0) < 0 <= scores.score(TWO, 0.0)
     scores.left(ONE, "news", 0.0)
-    assert scores.parts(ONE, 0.0)["p3"] == 0
-    assert scores.parts(ONE, 0.0)["p3b"] < 0
+    scores.entered(ONE, "news", FRESH_SECONDS)
+    assert scores.score(ONE, FRESH_SECONDS) < 0, "nor is it a way out to leave and come back"
 
 
 @pytest.mark.parametrize(("messages", "authors"), [(5, 5), (100, 7)])
