@@ -17,7 +17,7 @@ NEVER: Final = -10.0
 """Points of what no honest member does."""
 SMALL: Final = -1.0
 SERVICE: Final = 1.0
-POINTS: Final = {Fault.EXPIRED: SMALL, Fault.UNKNOWN: 0.0, Fault.FUTURE: 0.0}
+POINTS: Final = {Fault.EXPIRED: 0.0, Fault.UNKNOWN: 0.0, Fault.FUTURE: 0.0}
 """Of handing over such a record; NEVER for the others. None where a clock, or who has heard of whom, may be the reason."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.knowledge.dht.judge import NEVER, SERVICE, SMALL
+from appliance.knowledge.dht.judge import NEVER, SERVICE
 from appliance.knowledge.dht.wire import MOST_VALUE, Packed, Type
 from appliance.knowledge.effects import Deed
 from tests.unit.knowledge.dht.writers import MEMBERS, WALL, judge, packed, record
@@ -33,7 +33,7 @@ def test_a_valid_record_is_read_and_nobody_is_blamed() -> None:
         (Packed(Type.VALUE, GOOD.encoded + bytes(9000)), "too-long", NEVER),
         (packed(record(5, bytes(MOST_VALUE + 1))), "malformed", NEVER),
         (packed(record(5, b"x", type_=Type.PROVIDER), Type.PROVIDER), "malformed", NEVER),
-        (packed(record(5, seconds=60)), "expired", SMALL),
+        (packed(record(5, seconds=60)), "expired", 0.0),
         (Packed(Type.VALUE, STRANGER), "unknown-member", 0.0),
     ],
 )
@@ -45,10 +45,11 @@ def test_what_is_wrong_is_counted_by_reason(given: Packed, reason: str, points: 
     assert one.deeds == ([Deed(GIVER, reason, points)] if points else [])
 
 
-def test_a_clock_that_is_ahead_is_nobodys_fault() -> None:
+@pytest.mark.parametrize(("off", "reason"), [(-86400.0, "future"), (86400.0, "expired")])
+def test_a_clock_that_is_wrong_is_nobodys_fault(off: float, reason: str) -> None:
     one = judge()
-    assert one.read(GIVER, packed(GOOD), WALL - 1000) is None
-    assert (one.deeds, +one.counters) == ([], {"future": 1})
+    assert one.read(GIVER, packed(GOOD), WALL + off) is None
+    assert (one.deeds, +one.counters) == ([], {reason: 1}), "this node's may be: it would think badly of all members"
 
 
 def test_a_service_is_praised() -> None:
