@@ -156,10 +156,17 @@ async def test_without_announce_nothing_is_said(network: list[Node]) -> None:
 
 async def test_the_key_is_kept_and_is_not_the_nodes_identity() -> None:
     services = Quick({})
-    first, second = (discoverer.own_key(services) for _ in range(2))
+    first, second = (discoverer.own_key(services, services.report) for _ in range(2))
     assert first.peer == second.peer
     services.storage.write(discoverer.KEY, b"cut off")
-    assert discoverer.own_key(services).peer != first.peer
+    assert discoverer.own_key(services, services.report).peer != first.peer
+
+
+async def test_a_place_that_is_taken_stays_reported_when_the_network_answers(network: list[Node]) -> None:
+    taken = f"/ip4/127.0.0.1/tcp/{network[0].at.port}"
+    async with node("a", "", network[:1], listen=[taken], endpoints=[HERE]) as one:
+        await until(lambda: one.running and one.running.kad.store.values)  # it has joined, and says where it is
+        assert f"cannot listen at {taken}" in one.services.reported[-1]
 
 
 async def test_trouble_is_reported_and_is_over_when_it_is_over(network: list[Node]) -> None:

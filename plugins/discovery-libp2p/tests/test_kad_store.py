@@ -82,3 +82,18 @@ def test_keys_with_providers_are_bounded(store: Store) -> None:
         with suppress(Malformed):
             store.add_provider(b"%d" % number, Peer(b"somebody"), 0)
     assert store.provided == 8
+
+
+def test_what_is_this_nodes_own_stays_however_many_nearer_ones_come(store: Store) -> None:
+    names = sorted((b"%d" % number for number in range(100)), key=lambda key: point(key) ^ point(OWN))
+    store.put_own(Record(names[-1], b"200"), 200)
+    store.put_own(Record(names[-1], b"100"), 100)  # the clock was set back
+    for number in range(MOST_PROVIDERS):
+        store.add_provider(names[-1], Peer(b"%d" % number), 0)
+    store.provide(names[-1], Peer(OWN), 0)
+    for key in names[-2::-1]:
+        store.put(Record(key, b"1"), 1)
+        store.add_provider(key, Peer(b"somebody"), 0)
+    assert store.get(names[-1], 1) == Record(names[-1], b"100")
+    assert Peer(OWN) in store.providers(names[-1], 1)
+    assert (store.values, store.provided) == (8, 8)

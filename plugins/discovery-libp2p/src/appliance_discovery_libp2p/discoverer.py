@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -85,25 +86,30 @@ class _Running:
     ) -> None:
         self.tick = 0
         self._services, self._settings, self._wall = services, settings, wall
-        own = own_key(services)
+        self._problems: dict[str, str] = {}
+        """What is wrong, by what it is about."""
+        own = own_key(services, partial(self._report, "key"))
         self.host = Host(own, self._spawn)
         self.kad = Kademlia(self.host, settings.network, Store(own.peer, place.judge), wall, serves=bool(settings.listen))
         self.pubsub = PubSub(self.host, Router(own, services.jitter, int(wall() * 1e6)), self._spawn)
         self._seen = Seen()
-        self._saying = Saying(services, settings, self.host, self.kad, self.pubsub, wall, self._seen)
+        self._saying = Saying(
+            services, settings, self.host, self.kad, self.pubsub, wall, self._seen, partial(self._report, "say")
+        )
         self.looking = Looking(self.host, self.kad, self.pubsub, self._spawn, tell, wall, TICK)
         self._listening: tuple[Multiaddr, ...] = ()
         self.host.identified.append(self._identified)
 
     async def start(self) -> None:
         """Listen, and begin to turn."""
-        bound = []
+        bound, refused = [], []
         for text in self._settings.listen:
             wanted = multiaddr.parse(text)
             try:
                 bound.append(wanted._replace(port=await self.host.listen(wanted.host, wanted.port)))
             except OSError as error:
-                self._services.report(f"cannot listen at {text}: {error.strerror or error}")
+                refused.append(f"cannot listen at {text}: {error.strerror or error}")
+        self._report("listen", "; ".join(refused))
         self._listening = tuple(bound)
         self._use_places()
         for work, name in ((self.host.run(), "host"), (self.pubsub.run(), "gossip"), (self._turn(), "turn")):
@@ -121,6 +127,12 @@ class _Running:
             "announcing": len(self._saying.said),
             **{reason: count for reason, count in self.host.counted.most_common(MOST_REASONS) if count},
         }
+
+    def _report(self, about: str, problem: str) -> None:
+        """What is wrong with one thing hides nothing of another."""
+        if self._problems.get(about, "") != problem:
+            self._problems[about] = problem
+            self._services.report("; ".join(filter(None, self._problems.values())))
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._services.spawn(work, name)
@@ -158,9 +170,9 @@ class _Running:
     async def _join(self) -> bool:
         reached = await asyncio.gather(*(self._call(multiaddr.parse(text)) for text in self._settings.bootstrap))
         if not any(reached):
-            self._services.report("no bootstrap peer of the libp2p network answers")
+            self._report("join", "no bootstrap peer of the libp2p network answers")
             return False
-        self._services.report("")
+        self._report("join", "")
         await self.kad.find_node(self.host.own.peer)
         return True
 
@@ -174,7 +186,7 @@ class _Running:
         return True
 
 
-def own_key(services: DiscoveryServices) -> OwnKey:
+def own_key(services: DiscoveryServices, report: Callable[[str], None]) -> OwnKey:
     """The key of this node in libp2p networks, which has nothing to do with its identity."""
     try:
         secret = services.storage.read(KEY)
@@ -182,6 +194,6 @@ def own_key(services: DiscoveryServices) -> OwnKey:
             secret = Ed25519PrivateKey.generate().private_bytes_raw()
             services.storage.write(KEY, secret)
     except OSError as error:
-        services.report(f"the key for libp2p is not kept, so this node is another one there after a restart: {error}")
+        report(f"the key for libp2p is not kept, so this node is another one there after a restart: {error}")
         secret = Ed25519PrivateKey.generate().private_bytes_raw()
     return OwnKey(secret)

@@ -136,11 +136,15 @@ class Looking:
 
     def _heard(self, topic: str, data: bytes) -> None:
         name = self._topics.get(topic, OWN)
-        if name in self._identities:
-            record = read_record(data)
-            claimant = keys.read_id(record.key.rpartition(b"/")[2].decode())
-            self.claims.claim(name, claimant, place.opened(record, self._identities[name], self._wall()))
-            self._say(name)
+        if name not in self._identities:
+            return
+        record = read_record(data)
+        try:
+            found = place.opened(record, self._identities[name], self._wall())
+        except Malformed:
+            return  # it has expired since it was judged
+        self.claims.claim(name, keys.read_id(record.key.rpartition(b"/")[2].decode()), found)
+        self._say(name)
 
     def _say(self, name: str) -> None:
         news = self.claims.news(name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Saying:
-    """`seen` knows at which addresses others see this node."""
+    """`seen` knows at which addresses others see this node; `report` is told what is wrong, "" for nothing."""
 
     def __init__(
         self,
@@ -32,10 +32,11 @@ class Saying:
         pubsub: PubSub,
         wall: Callable[[], float],
         seen: Seen,
+        report: Callable[[str], None],
     ) -> None:
         self.said: tuple[Endpoint, ...] = ()
         """What was said last."""
-        self._services, self._settings = services, settings
+        self._services, self._settings, self._report = services, settings, report
         self._host, self._kad, self._pubsub, self._wall, self._seen = host, kad, pubsub, wall, seen
 
     @property
@@ -58,5 +59,5 @@ class Saying:
         self._pubsub.publish(place.topic(identity), write_record(record))
         kept = await self._kad.put_value(record)
         told = await self._kad.provide(place.provided(identity))
-        self._services.report("" if kept or told else "nobody in the libp2p network keeps where this node is")
+        self._report("" if kept or told else "nobody in the libp2p network keeps where this node is")
         return bool(kept or told)

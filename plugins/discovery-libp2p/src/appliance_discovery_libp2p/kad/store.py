@@ -40,13 +40,15 @@ class _Nearest(Generic[Kept]):
 
     def __init__(self, own: bytes, most: int) -> None:
         self.kept: dict[bytes, Kept] = {}
+        self.ours: set[bytes] = set()
+        """Keys of this node's own; they stay."""
         self._own, self._most = point(own), most
 
     def put(self, key: bytes, kept: Kept) -> bool:
         self.kept[key] = kept
         if len(self.kept) <= self._most:
             return True
-        farthest = max(self.kept, key=lambda known: point(known) ^ self._own)
+        farthest = max((known for known in self.kept if known not in self.ours), key=lambda known: point(known) ^ self._own)
         del self.kept[farthest]
         return farthest != key
 
@@ -74,6 +76,12 @@ class Store:
         """How many keys have providers."""
         return len(self._providers.kept)
 
+    def put_own(self, record: Record, now: float) -> None:
+        """Keep this node's own, whatever there is. Raises Malformed if it is not good."""
+        judged = self._judge(record, now)
+        self._values.ours.add(record.key)
+        self._values.put(record.key, (record.value, judged))
+
     def put(self, record: Record, now: float) -> None:
         """Keep it, unless a newer one is there. Raises Malformed if it is not good, or if there is no room."""
         judged = self._judge(record, now)
@@ -87,6 +95,12 @@ class Store:
         """The record under a key, while it is in force."""
         found = self._values.kept.get(key)
         return Record(key, found[0]) if found is not None and now < found[1].expires else None
+
+    def provide(self, key: bytes, peer: Peer, now: float) -> None:
+        """This node provides what is under a key, whoever else does."""
+        known = self._providers.kept.get(key, {})
+        self._providers.ours.add(key)
+        self._providers.put(key, {peer.id: _Provider(peer, now + PROVIDER_SECONDS), **_without(known, peer.id)})
 
     def add_provider(self, key: bytes, peer: Peer, now: float) -> None:
         """Somebody provides what is under a key. Raises Malformed when there is no room."""
@@ -111,3 +125,7 @@ class Store:
                 provided[key] = left
             else:
                 del provided[key]
+
+
+def _without(known: dict[bytes, _Provider], peer: bytes) -> dict[bytes, _Provider]:
+    return {other: found for other, found in known.items() if other != peer}

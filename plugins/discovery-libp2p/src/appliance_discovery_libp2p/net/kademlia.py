@@ -68,7 +68,7 @@ class Kademlia:
 
     async def put_value(self, record: Record) -> int:
         """Have the nearest peers keep it, and this node. Returns how many do. Raises Malformed for a record that is not good."""
-        self.store.put(record, self._wall())
+        self.store.put_own(record, self._wall())
         # py-libp2p answers "find node" for nothing but peer ids, so the nearest are found by asking for what is put.
         nearest = await self._look_up(Message(Type.GET_VALUE, record.key), _ignore)
         return await self._tell_all(nearest, Message(Type.PUT_VALUE, record.key, record))
@@ -77,7 +77,7 @@ class Kademlia:
         """Tell the nearest peers that this node has what is under a key. Returns how many were told."""
         me = Peer(self._own, self._host.announced)
         if me.addresses:
-            self.store.add_provider(key, me, self._wall())
+            self.store.provide(key, me, self._wall())
         nearest = await self._look_up(Message(Type.GET_PROVIDERS, key), _ignore)
         return await self._tell_all(nearest, Message(Type.ADD_PROVIDER, key, providers=(me,)), answered=False)
 
