@@ -9,6 +9,7 @@ import asyncio
 import errno
 import socket
 import ssl
+from asyncio import sslproto
 from collections.abc import Callable
 from typing import Final
 
@@ -20,7 +21,12 @@ BATCH: Final = 64
 """Connections accepted in one turn of the loop."""
 PAUSE: Final = 1.0
 """Seconds until accepting is tried again, when the host had no descriptor or memory for one more."""
+TLS_BUFFER: Final = 8 << 10
+"""Bytes that are read at a time from a connection of TLS. asyncio's 256 KiB are there for as long as the connection is: thousands
+that are idle would take gigabytes."""
 _SHORT: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+sslproto.SSLProtocol.max_size = TLS_BUFFER
 
 
 class Acceptor:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from asyncio import sslproto
 
+from appliance.api_server.edge.acceptor import TLS_BUFFER
 from tests.rigs.edge import all_of, edged, until
 
 SLOW = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
@@ -21,6 +24,12 @@ async def test_one_address_has_so_many_connections_and_those_that_end_make_room(
         assert (await server.get())[0] == 200
         for _, writer in idle:
             writer.close()
+
+
+async def test_a_connection_of_tls_that_is_idle_has_a_small_buffer() -> None:
+    loop, context = asyncio.get_running_loop(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made = sslproto.SSLProtocol(loop, asyncio.Protocol(), context, loop.create_future(), server_side=True)
+    assert len(made.get_buffer(1 << 20)) == TLS_BUFFER
 
 
 async def test_others_are_answered_while_five_hundred_connections_drip() -> None:
