@@ -270,8 +270,8 @@ def test_who_does_not_register_is_sent_away() -> None:
 def test_who_says_too_much_is_told_so_and_then_sent_away() -> None:
     here = Exchange(messages=2.0)
     link = here.registered("alice")
-    told = [here.say(link, type="ping") for _ in range(9)]
-    assert told == [{"type": "pong"}] * 9
+    told = [here.say(link, type="ping") for _ in range(15)]
+    assert told == [{"type": "pong"}] * 15
     assert code_of(here.say(link, type="ping")) == "rate_limited"
     here.now += 1
     assert here.say(link, type="ping") == {"type": "pong"}
@@ -281,10 +281,19 @@ def test_who_says_too_much_is_told_so_and_then_sent_away() -> None:
     assert here.board.counted["rate_limited"] == MOST_STRIKES + 1
 
 
+def test_where_few_messages_are_allowed_the_longest_and_a_proof_pass_too() -> None:
+    here = Exchange(messages=0.1)
+    assert here.proved("bob", Ed25519Holder())[1] == {"type": "registered", "id": "bob"}
+    nobody = here.registered("alice", "192.0.2.2")
+    here.say(nobody, type="offer", to="carol", sdp="x" * 29_000)
+    assert here.sought == ["carol"]
+
+
 def test_long_messages_cost_more() -> None:
     here = Exchange(messages=2.0)
     alice, _ = here.registered("alice"), here.registered("bob")
-    assert here.say(alice, type="offer", to="bob", sdp="x" * 25_000) is None
+    for _ in range(2):
+        assert here.say(alice, type="offer", to="bob", sdp="x" * 25_000) is None
     assert code_of(here.say(alice, type="offer", to="bob", sdp="x" * 25_000)) == "rate_limited"
 
 

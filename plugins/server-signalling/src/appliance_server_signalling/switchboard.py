@@ -31,6 +31,8 @@ MOST_STRIKES: Final = 20
 """Refused messages until the connection is closed."""
 BURST: Final = 5.0
 """Seconds' worth of messages at once."""
+LEAST_BURST: Final = 16.0
+"""Messages at once, whatever the rate: the longest one to a peer who is not here, and a proof, have to pass some time."""
 CROWD: Final = 5.0
 """As many times what a connection may, one address may."""
 LONG: Final = 4096
@@ -178,11 +180,11 @@ class Switchboard:
     def connected(self, host: str, address: str, now: float) -> Link:
         """One more."""
         self._next = (self._next + 1) % PING_EVERY  # a crowd that comes at once is not asked at once
-        link = Link(host, address, Bucket(self._rules.messages, self._rules.messages * BURST, now), self._next)
+        link = Link(host, address, _bucket(self._rules.messages, now), self._next)
         self._links.add(link)
         self._turns[link.turn].add(link)
         self._hello.begin(link, now)
-        bucket, count = self._addresses.get(address) or (self._bucket(now), 0)
+        bucket, count = self._addresses.get(address) or (_bucket(self._rules.messages * CROWD, now), 0)
         self._addresses[address] = bucket, count + 1
         return link
 
@@ -274,10 +276,6 @@ class Switchboard:
             self._close(link, NOT_REGISTERED, "did not register in time")
         while self._held and next(iter(self._held.values())).until <= now:
             self._held.popitem(last=False)
-
-    def _bucket(self, now: float) -> Bucket:
-        rate = self._rules.messages * CROWD
-        return Bucket(rate, rate * BURST, now)
 
     def _register(self, link: Link, message: Register, now: float) -> None:
         if link.id:
@@ -399,3 +397,7 @@ class Switchboard:
     def _close(self, link: Link, code: int, reason: str) -> None:
         self.counted[f"closed {code}"] += 1
         self.effects.append(Close(link, code, reason))
+
+
+def _bucket(rate: float, now: float) -> Bucket:
+    return Bucket(rate, max(LEAST_BURST, rate * BURST), now)
