@@ -150,6 +150,18 @@ async def test_of_many_peers_some_are_announced_and_others_in_their_place_when_t
             await announced(network, carol=["one"])
 
 
+async def test_who_had_to_wait_is_announced_when_another_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "MOST_ANNOUNCED", 1)
+    network = FakeNetwork()
+    async with member(network, "one") as one, one.peer("alice") as alice:
+        await announced(network, alice=["one"])
+        async with one.peer("bob"):
+            while one.server.elsewhere._changed:  # noqa: ASYNC110  nobody tells when
+                await asyncio.sleep(0.001)
+            await alice.close()
+            await announced(network, bob=["one"])
+
+
 async def test_what_is_announced_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elsewhere, "RENEW_SECONDS", 0.0)
     network = FakeNetwork()

@@ -51,6 +51,8 @@ class Elsewhere:
         """Ids that came or went since they were announced last."""
         self._announced: OrderedDict[str, float] = OrderedDict()
         """When each is to be announced again, the first one first."""
+        self._others: dict[str, None] = {}
+        """Who is here, and is not announced since too many are."""
         self._places: OrderedDict[str, tuple[Sequence[str], float]] = OrderedDict()
         """Members that have a peer, and until when that is believed."""
         self._outgoing: dict[str, deque[tuple[Link, str]]] = {}
@@ -63,6 +65,7 @@ class Elsewhere:
 
     def vanished(self, peer: str) -> None:
         """It is not here any more."""
+        self._others.pop(peer, None)
         if peer in self._announced:
             self._changed[peer] = None
         else:
@@ -109,8 +112,13 @@ class Elsewhere:
             elif told and not here:
                 await self._services.provide(KEY + peer, 0)
                 del self._announced[peer]
+                if (other := next(iter(self._others), None)) is not None:
+                    del self._others[other]
+                    self._changed[other] = None
             else:
                 del self._changed[peer]
+                if here and not told:
+                    self._others[peer] = None
                 continue
             self._changed.pop(peer, None)
             if self._board.is_here(peer) != (peer in self._announced):
