@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from hashlib import shake_256
+from typing import Final
 
 from appliance.errors import HostError
 from appliance.testing.services import FakeServices
@@ -32,6 +33,10 @@ class FakeApiServices(FakeServices):
         if reference not in self.secrets:
             raise HostError(f"{reference}: no such file")
         return self.secrets[reference].encode()
+
+
+MOST_LETTER: Final = 12 << 10
+"""Bytes of what a server sends to another member."""
 
 
 class FakeNetwork:
@@ -72,8 +77,10 @@ class FakeServerServices(FakeApiServices):
         return [member for member in self._found().having.get(key, ()) if member != self.identity]
 
     async def send(self, member: str, content: bytes) -> None:
-        """Raises HostError if nobody is there."""
+        """Raises HostError if nobody is there, or it is too long."""
         await asyncio.sleep(0)
+        if len(content) > MOST_LETTER:
+            raise HostError("a letter has 12 KiB at most")
         waiting = self._found().letters.get(member)
         if waiting is None:
             raise HostError(f"{member} does not answer")

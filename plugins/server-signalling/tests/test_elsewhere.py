@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from appliance.testing.api_parts import FakeNetwork, FakeServerServices
-from appliance_server_signalling import elsewhere
+from appliance_server_signalling import elsewhere, messages
 from appliance_server_signalling.server import SignallingServer, opened
 from appliance_server_signalling.settings import SignallingSettings
 
@@ -91,6 +93,28 @@ async def test_a_peer_at_another_member_is_found_called_and_answers() -> None:
         assert one.server.stats()["sent_elsewhere"] == 21
 
 
+def longest_description() -> str:
+    """As a browser makes it for a call of a group: each track has names and numbers of its own."""
+    chance = random.Random(1)
+    tracks = (
+        f"m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:{number}\r\na=ice-ufrag:{chance.getrandbits(24):x}\r\n"
+        f"a=msid:{chance.getrandbits(128):032x} {chance.getrandbits(128):032x}\r\na=ssrc:{chance.getrandbits(32)} cname:x\r\n"
+        "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 goog-remb\r\na=rtcp-fb:96 transport-cc\r\na=rtpmap:97 rtx/90000\r\n"
+        for number in range(100)
+    )
+    return "".join(tracks)[: messages.LONGEST_SDP]
+
+
+async def test_the_longest_description_reaches_a_peer_at_another_member() -> None:
+    network, sdp = FakeNetwork(), longest_description()
+    async with member(network, "one") as one, member(network, "two") as two, one.peer("alice") as alice, two.peer("bob") as bob:
+        await announced(network, alice=["one"], bob=["two"])
+        await say(alice, type="offer", to="bob", sdp=sdp)
+        assert await hear(bob) == {"type": "offer", "from": "alice", "sdp": sdp}
+        await say(alice, type="offer", to="bob", sdp=random.Random(1).randbytes(15_000).hex())
+        assert (await hear(alice))["code"] == "unknown_peer", "nothing makes that short"
+
+
 async def test_who_went_is_announced_no_more_and_told_as_unknown() -> None:
     network = FakeNetwork()
     async with member(network, "one") as one, member(network, "two") as two, one.peer("alice") as alice:
@@ -127,6 +151,7 @@ async def test_without_a_network_there_are_those_who_are_here() -> None:
         b"", b"\xff", b"[]", b"{}", b'{"to":"alice"}', b'{"to":"alice","message":{"type":"registered","id":"x"}}',
         b'{"to":"alice","message":{"type":"offer","from":"bob","sdp":"x","more":1}}', b'{"to":"nobody","absent":"bob"}',
         b'{"to":"alice","message":{"type":"offer","from":"b b","sdp":"x"}}', b"[" * 12_000,
+        zlib.compress(b'{"to":"alice",' + b" " * 5_000_000), zlib.compress(b"{}") + b"more", zlib.compress(b"{}" * 4000)[:-1],
     ],
 )  # fmt: skip
 async def test_letters_that_are_none_harm_nobody(content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,11 @@ def test_the_published_schema_is_made_from_the_models(tmp_path: Path) -> None:
     assert document() == PUBLISHED, "make schemas"
     assert main(["", str(tmp_path / "schema.json")]) == 0
     assert json.loads((tmp_path / "schema.json").read_text()) == PUBLISHED
+
+
+def test_a_letter_that_blows_up_is_none() -> None:
+    letter = b'{"to":"alice","absent":"bob"}'
+    assert messages.opened(letter) == messages.opened(zlib.compress(letter))
+    for content in (zlib.compress(letter + b" " * 5_000_000), zlib.compress(letter) + b"more", zlib.compress(letter)[:-1], b"x"):
+        with pytest.raises(ValueError, match=""):
+            messages.opened(content)

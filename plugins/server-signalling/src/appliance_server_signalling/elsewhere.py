@@ -10,12 +10,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pydantic import ValidationError
-
 from appliance.api.management import ApplianceError
 from appliance.api.servers import ServerServices
 from appliance_server_signalling import messages
-from appliance_server_signalling.messages import Passed
 from appliance_server_signalling.switchboard import Link, Switchboard
 
 KEY: Final = "signalling:"
@@ -178,8 +175,8 @@ class Elsewhere:
 
     def _take(self, member: str, content: bytes) -> None:
         try:
-            passed = Passed.model_validate_json(content)
-        except ValidationError:
+            passed = messages.opened(content)
+        except ValueError:
             self._board.counted["bad_letter"] += 1
             return
         if passed.absent is not None:

@@ -9,6 +9,7 @@ a peer ──register──▶ server            ──challenge, registered, er
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -19,6 +20,10 @@ MOST_BYTES: Final = 32 << 10
 """Of one message: the longest descriptions that browsers make for video in groups have 20 KiB."""
 LONGEST_SDP: Final = 30_000
 MOST_LISTED: Final = 100
+LONGEST_PLAIN: Final = 4096
+"""Bytes of a letter that travels as it is; longer ones are deflated (RFC 1950), since a letter has 12 KiB at most."""
+MOST_INFLATED: Final = MOST_BYTES + 1024
+"""The longest message, and ids."""
 
 PeerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@-]{1,64}$", description="What a peer calls itself.")]
 Session = Annotated[str, Field(min_length=1, max_length=64, description="Which of several calls of two peers is meant.")]
@@ -205,8 +210,22 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def letter(to: str, text: str) -> bytes:
-    """A message for a peer at another member; `text` as `forwarded` has it."""
-    return b'{"to":' + to_json(to) + b',"message":' + text.encode() + b"}"
+    """A message for a peer at another member; `text` as `forwarded` has it. `opened` reads it."""
+    plain = b'{"to":' + to_json(to) + b',"message":' + text.encode() + b"}"
+    return plain if len(plain) <= LONGEST_PLAIN else zlib.compress(plain)
+
+
+def opened(content: bytes) -> Passed:
+    """A letter that came. Raises ValueError for what is none; never has more than `MOST_INFLATED` bytes in hand."""
+    if not content.startswith(b"{"):
+        inflating = zlib.decompressobj()
+        try:
+            content = inflating.decompress(content, MOST_INFLATED)
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
+        if not inflating.eof or inflating.unused_data:
+            raise ValueError("it is longer, or shorter, than a letter may be")
+    return Passed.model_validate_json(content)
 
 
 def absent(to: str, peer: str) -> bytes:
