@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from starlette.requests import Request
 
+from appliance.api_server import short_paths
 from appliance.api_server.answering import Call
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller
@@ -33,6 +38,9 @@ GOOD: dict[str, Any] = {
     },
 }
 NONE = {"totalNodes": 0, "bucketsUsed": 0, "bootstrapNodes": 0}
+PUBLISHED = json.loads((Path(__file__).parents[3] / "schemas/openapi-3.1.json").read_text())
+SLOW = "never"
+"""Instead of an answer."""
 GONE = ApplianceError("this node has no dht")
 
 
@@ -54,11 +62,15 @@ class Story:
 
     async def ask(self, op: str, _arguments: dict[str, Any], _whose: OnBehalf | None, _seconds: float, /) -> Any:
         answer = self.answers[op]
+        if answer is SLOW:
+            await asyncio.Event().wait()
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def problem(self) -> str:
+        if self.storage == SLOW:
+            await asyncio.Event().wait()
         return self.storage
 
     async def get(self, name: str) -> tuple[int, Any]:
@@ -178,3 +190,26 @@ async def test_signalling_is_a_component_where_there_is_one() -> None:
     ]
     assert [each["status"] for each in found] == ["absent", "ok"]
     assert found[1]["detail"] == "5 peers"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_each_has_exactly_its_published_json_whatever_is_broken_or_slow(row: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short_paths, "ANSWERS_WITHIN", 0.001)
+    broken: tuple[Any, ...] = (ApplianceError("broken"), SLOW)
+    signalling = (None, PartState("", SIGNALLED), PartState("it ended", {}), PartState("", {"peers": "many", "held": None}))
+    answers = PUBLISHED["paths"][row.full_path]["get"]["responses"]
+    for crypto, table, metrics, state, storage in itertools.product(
+        (GOOD["crypto"], *broken), (GOOD["dht.nodes"], *broken), (GOOD["metrics"], *broken), signalling, ("", SLOW)
+    ):
+        story = Story(storage, state, crypto=crypto, metrics=metrics, peers=crypto, **{"dht.nodes": table})
+        if crypto is GOOD["crypto"]:
+            story.answers["peers"] = GOOD["peers"]
+        status, body = await story.get(row.name)
+        schema = answers[str(status)]["content"]["application/json"]["schema"]
+        Draft202012Validator({**schema, "components": PUBLISHED["components"]}).validate(body)
+
+
+async def test_a_store_that_does_not_answer_is_named_and_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short_paths, "ANSWERS_WITHIN", 0.1)
+    status, health = await Story(SLOW).get("short.health")
+    assert (status, health["components"]["storage"]) == (503, {"status": "unwell", "detail": "the store does not answer"})
