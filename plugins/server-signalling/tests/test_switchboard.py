@@ -281,6 +281,14 @@ def test_who_says_too_much_is_told_so_and_then_sent_away() -> None:
     assert here.board.counted["rate_limited"] == MOST_STRIKES + 1
 
 
+def test_all_behind_a_proxy_may_answer_pings_as_often_as_they_are_asked() -> None:
+    here = Exchange(per_address=10_000)
+    links = [here.registered(f"peer-{number}") for number in range(5000)]
+    for _ in range(4):
+        here.now += 30
+        assert all(here.board.heard(link, 0, here.now) for link in links)
+
+
 def test_where_few_messages_are_allowed_the_longest_and_a_proof_pass_too() -> None:
     here = Exchange(messages=0.1)
     assert here.proved("bob", Ed25519Holder())[1] == {"type": "registered", "id": "bob"}

@@ -56,7 +56,7 @@ class SignallingServer:
     def __init__(self, settings: SignallingSettings, token: bytes, services: ServerServices) -> None:
         self._settings = settings
         self._services = services
-        self._board = Switchboard(Rules(settings.messages, settings.listing, token), services.random)
+        self._board = Switchboard(Rules(settings.messages, settings.listing, token, settings.per_address), services.random)
         self.elsewhere = Elsewhere(services, self._board, self._act, self.now)
         self._by_link: dict[Link, Connection] = {}
         self._all: set[Connection] = set()

@@ -42,7 +42,7 @@ class SignallingSettings(ServerSettings):
         gt=0,
         le=10_000,
         description="Messages a second of one connection; of a long one each 4 KiB counts once more. Five times as many may come "
-        "at once after a pause, 16 at least, and five times as many from one address or /64.",
+        "at once after a pause, 16 at least; five times as many from one address or /64, more where `per_address` is.",
     )
     listing: Switch = Field(default=True, description="Tell peers the ids of others who are here. Off: only whether one is here.")
     page: Switch = Field(default=False, description="Serve a page at / by which two browsers can try the server.")

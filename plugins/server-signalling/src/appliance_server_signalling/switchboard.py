@@ -34,7 +34,10 @@ BURST: Final = 5.0
 LEAST_BURST: Final = 16.0
 """Messages at once, whatever the rate: the longest one to a peer who is not here, and a proof, have to pass some time."""
 CROWD: Final = 5.0
-"""As many times what a connection may, one address may."""
+"""As many times what a connection may, one address may at least."""
+TALKING: Final = 13.0
+"""Of as many connections that an address may have one is expected to say all that it may: where a proxy has thousands, their
+pongs alone are more than a few peers may say."""
 LONG: Final = 4096
 """Bytes of a message that cost as much as another message."""
 PROOF_COST: Final = 10.0
@@ -55,6 +58,8 @@ class Rules(NamedTuple):
     listing: bool
     token: bytes
     """b"": none is wanted."""
+    per_address: int = 64
+    """Connections that one address may have."""
 
 
 class Link:
@@ -184,7 +189,7 @@ class Switchboard:
         self._links.add(link)
         self._turns[link.turn].add(link)
         self._hello.begin(link, now)
-        bucket, count = self._addresses.get(address) or (_bucket(self._rules.messages * CROWD, now), 0)
+        bucket, count = self._addresses.get(address) or (self._bucket_of_address(now), 0)
         self._addresses[address] = bucket, count + 1
         return link
 
@@ -276,6 +281,9 @@ class Switchboard:
             self._close(link, NOT_REGISTERED, "did not register in time")
         while self._held and next(iter(self._held.values())).until <= now:
             self._held.popitem(last=False)
+
+    def _bucket_of_address(self, now: float) -> Bucket:
+        return _bucket(self._rules.messages * max(CROWD, self._rules.per_address / TALKING), now)
 
     def _register(self, link: Link, message: Register, now: float) -> None:
         if link.id:
