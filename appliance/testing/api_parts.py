@@ -35,7 +35,7 @@ class FakeApiServices(FakeServices):
         return self.secrets[reference].encode()
 
 
-MOST_LETTER: Final = 12 << 10
+_MOST_LETTER: Final = 12 << 10
 """Bytes of what a server sends to another member."""
 
 
@@ -79,7 +79,7 @@ class FakeServerServices(FakeApiServices):
     async def send(self, member: str, content: bytes) -> None:
         """Raises HostError if nobody is there, or it is too long."""
         await asyncio.sleep(0)
-        if len(content) > MOST_LETTER:
+        if len(content) > _MOST_LETTER:
             raise HostError("a letter has 12 KiB at most")
         waiting = self._found().letters.get(member)
         if waiting is None:
