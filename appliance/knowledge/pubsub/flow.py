@@ -18,9 +18,9 @@ from appliance.knowledge.pubsub.wire import Part, have_value
 from appliance.knowledge.signed import Fault, RecordRefused, read_head
 from appliance.members.row import Digest
 
-LATE_SECONDS: Final = 0.06
+LATE_SECONDS: Final = 0.03
 """If a message comes so much later than the first word of it, whoever said that becomes eager: the tree follows what is quick."""
-TELL_SECONDS: Final = 0.05
+TELL_SECONDS: Final = 0.03
 """Where more comes in so short a time, its ids are told together."""
 GOSSIP_SECONDS: Final = 4.0
 """Messages not older than this are told to peers outside the mesh, and to whoever comes into it."""

@@ -15,7 +15,7 @@ from appliance.knowledge.pubsub.scoring import GOSSIP
 from appliance.knowledge.pubsub.wire import Part
 from appliance.members.row import Digest
 
-PULL_SECONDS: Final = 0.15
+PULL_SECONDS: Final = 0.08
 """After it was told of a message, a node waits so long for one that sends it unasked."""
 PROMISE_SECONDS: Final = 3.0
 """In which a peer gives what it said it has (go-libp2p: iwant_followup_time)."""
