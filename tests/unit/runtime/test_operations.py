@@ -101,6 +101,7 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
         "stream.serve",
         "knowledge.read",
         "knowledge.write",
+        "api.serve",
     }
 
 
