@@ -67,7 +67,8 @@ def split(nodes: Audience) -> tuple[list[Node], set[bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("size", "seconds"), [(60, 15), pytest.param(300, 15, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+    ("size", "seconds"),
+    [(60, 15), *(pytest.param(*long, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]) for long in ((300, 15), (1000, 12)))],
 )
 def test_a_third_that_is_hostile_stops_nothing_and_is_out_within_ten_seconds(size: int, seconds: int) -> None:
     nodes, ids, longest = trouble(size, seconds)
