@@ -78,12 +78,15 @@ class Blocks:
         """How many this node made by itself."""
         return sum(block.automatic for block in self._blocks.values())
 
-    def put(self, member: Digest, block: Block) -> bool:
-        """Somebody said so. False: there are as many as there may be."""
-        if member not in self._blocks and len(self._blocks) >= MOST and not self._make_room():
-            return False
+    def put(self, member: Digest, block: Block) -> list[tuple[Digest, Block]] | None:
+        """Somebody said so. Returns who made room for it, and is blocked no more; None: there are as many as there may be."""
+        gone: list[tuple[Digest, Block]] = []
+        if member not in self._blocks and len(self._blocks) >= MOST:
+            gone = self._make_room()
+            if not gone:
+                return None
         self._blocks[member] = block
-        return True
+        return gone
 
     def put_by_itself(self, member: Digest, reason: str, now: float) -> Block | None:
         """This node has seen enough of it. None: it is blocked already, or there are as many as there may be."""
@@ -117,9 +120,7 @@ class Blocks:
         """Those of an earlier life."""
         self._blocks, self._terms = dict(blocks), dict(terms)
 
-    def _make_room(self) -> bool:
+    def _make_room(self) -> list[tuple[Digest, Block]]:
         """One that this node made itself goes for one that somebody says."""
         first = next((member for member, block in self._blocks.items() if block.automatic), None)
-        if first is not None:
-            del self._blocks[first]
-        return first is not None
+        return [] if first is None else [(first, self._blocks.pop(first))]

@@ -189,8 +189,11 @@ class Scores:
         identity, now = self.find(name), self.now()
         member = digest_of_text(identity)
         block = Block(reason, by, now, inf if seconds is None else now + seconds)
-        if not self.book.blocks.put(member, block):
+        gone = self.book.blocks.put(member, block)
+        if gone is None:
             raise CannotBlock(f"there are {MOST} blocks already", hint="take some back: appliance peers unblock NAME")
+        for each, before in gone:
+            self._lift(each, before)
         self._enforce(member, block)
         await self._kept.write(self.book)
         return identity

@@ -64,10 +64,12 @@ def test_there_is_an_end_to_how_many_there_are_and_a_person_goes_before_the_node
     for number in range(MOST):
         blocks.put_by_itself(number.to_bytes(32, "big"), "forged", 0.0)
     assert blocks.put_by_itself(MEMBER, "forged", 0.0) is None
-    assert blocks.put(MEMBER, Block("", "root", 0.0, inf))
+    gone = blocks.put(MEMBER, Block("", "root", 0.0, inf))
+    assert gone is not None
+    assert [member for member, _ in gone] == [bytes(32)], "whoever carries blocks out has to hear of it"
     assert len(blocks) == MOST
     for number in range(1, MOST):
-        assert blocks.put(number.to_bytes(32, "big"), Block("", "root", 0.0, inf))
+        assert blocks.put(number.to_bytes(32, "big"), Block("", "root", 0.0, inf)) == []
     assert blocks.automatic == 0
-    assert not blocks.put(OTHER, Block("", "root", 0.0, inf))
+    assert blocks.put(OTHER, Block("", "root", 0.0, inf)) is None
     assert ITSELF not in {block.by for block in blocks.all.values()}

@@ -12,6 +12,7 @@ import pytest
 
 from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.knowledge.effects import Deed
+from appliance.knowledge.scores import blocks
 from appliance.knowledge.scores.blocks import FIRST_SECONDS
 from appliance.members.network import digest_of_text
 from appliance.runtime.knowledge import scores_file, scores_questions
@@ -87,6 +88,19 @@ def test_a_member_that_forges_is_cut_off_for_a_while_and_the_others_are_not(tmp_
         await meshed.until(lambda: a.host.connected() == ["b", "c"], 300.0)
         assert a.events()[-1] == ("peer-unblocked", "b")
         await a.scores.close()
+
+    run(story, tmp_path)
+
+
+def test_one_that_makes_room_for_a_block_by_hand_can_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(meshed: Meshed) -> None:
+        monkeypatch.setattr(blocks, "MOST", 1)
+        a = await three(meshed)
+        a.sees("b", "forged-record", -10.0, 12)
+        assert a.host.connected() == ["c"]
+        await a.scores.block("c", "root", "", None)
+        assert a.events() == [("peer-blocked", "b"), ("peer-unblocked", "b"), ("peer-blocked", "c")]
+        await meshed.until(lambda: a.host.connected() == ["b"], 600.0)
 
     run(story, tmp_path)
 
