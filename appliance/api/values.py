@@ -31,6 +31,20 @@ def is_this_host(host: str) -> bool:
         return host == "localhost"
 
 
+def group_of(address: str) -> str:
+    """What is counted as one sender: an IPv4 address, or a /64 of IPv6, which is what one customer has at least (RFC 6177)."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        if not found.is_loopback:
+            return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
 class Endpoint(NamedTuple):
     """Where a node can be reached from outside: `udp://198.51.100.7:8443`, `tcp://[2001:db8::1]:8443`, `udp://vpn.example:8443`;
     with other transports perhaps `wss://vpn.example/path` or `relay://llp1:…`.

@@ -13,8 +13,9 @@ from asyncio import sslproto
 from collections.abc import Callable
 from typing import Final
 
+from appliance.api.values import group_of
 from appliance.api_server.edge.figures import Figures
-from appliance.api_server.edge.limits import Seats, group_of, local_group
+from appliance.api_server.edge.limits import Seats, local_group
 from appliance.control.callers import user_of
 
 BATCH: Final = 64

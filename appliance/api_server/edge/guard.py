@@ -16,10 +16,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api.profile_management import Management
+from appliance.api.values import group_of
 from appliance.api_server.caller import LOCAL
 from appliance.api_server.edge import forwarded, headers, origins
 from appliance.api_server.edge.figures import Figures
-from appliance.api_server.edge.limits import Buckets, Turns, group_of
+from appliance.api_server.edge.limits import Buckets, Turns
 from appliance.api_server.edge.shedding import Shedding
 from appliance.api_server.problems import problem
 from appliance.api_server.refusals import ForeignOrigin, Refused, TooManyRequests, WrongHost

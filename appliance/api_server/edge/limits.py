@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter, OrderedDict
 from typing import Final, NamedTuple
 
@@ -39,20 +38,6 @@ class Deadlines(NamedTuple):
     """Until a connection that was refused is cut off; it has this long to read why."""
     handshake: float = 10.0
     """Until TLS has shaken hands."""
-
-
-def group_of(address: str) -> str:
-    """What is counted as one sender: an IPv4 address, or a /64 of IPv6, which is what one customer has at least (RFC 6177)."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        if not found.is_loopback:
-            return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
 
 
 def local_group(uid: int) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from appliance_server_signalling.limits import Bucket, Waiting, group_of
+from appliance_server_signalling.limits import Bucket, Waiting
 
 
 def test_a_bucket_gives_what_it_has_and_fills_again() -> None:
@@ -33,18 +31,3 @@ def test_of_too_many_the_first_is_out_of_time() -> None:
     for number in range(4):
         waiting.begin(number, number)
     assert [*waiting.late(4)] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("address", "group"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::1", "::1"),
-        ("", ""),
-    ],
-)
-def test_one_customer_is_one_sender(address: str, group: str) -> None:
-    assert group_of(address) == group

@@ -12,7 +12,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from appliance_server_signalling.limits import group_of
+from appliance.api.values import group_of
 from appliance_server_signalling.messages import MOST_BYTES
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -56,17 +55,3 @@ class Waiting(Generic[Who]):
                 return
             del self._until[who]
             yield who
-
-
-def group_of(address: str) -> str:
-    """What is counted as one sender: an IPv4 address, or a /64 of IPv6, which is what one customer has at least (RFC 6177)."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        if not found.is_loopback:
-            return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from appliance.api.values import group_of
 from appliance.api_server.edge import limits
-from appliance.api_server.edge.limits import ROOT_GROUP, Buckets, Seats, group_of, local_group
+from appliance.api_server.edge.limits import ROOT_GROUP, Buckets, Seats, local_group
 
 
 def test_one_sender_is_an_address_or_what_one_customer_has() -> None:
