@@ -186,6 +186,7 @@ async def test_callers_that_come_and_go_too_fast_wait(pair: list[Node], monkeypa
         _, writer = await asyncio.open_connection("127.0.0.1", node.at.port)
         writer.close()
     await until(lambda: node.host.counted["connections too fast"] == 7)
+    assert node.host._allowance == 0, "who is turned away keeps nobody out later"
     monkeypatch.setattr(hosts, "CALLERS_PER_SECOND", 20)
     monkeypatch.setattr(hosts, "TURN_SECONDS", 0.1)
     node.spawn(node.host.run(), "quick")

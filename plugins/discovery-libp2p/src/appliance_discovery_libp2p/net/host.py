@@ -232,11 +232,12 @@ class Host:
         """TCP is up. Is there room for one more?"""
         if connection.dialed:
             return
-        self._allowance -= 1
         callers = [one for one in self._all if not one.dialed]
-        if self._allowance < 0:
+        if self._allowance < 1:  # who is turned away takes none: else a flood would keep others out long after its end
             connection.abort("connections too fast")
-        elif len(callers) > MOST_CALLERS or len(self._all) > MOST_CONNECTIONS:
+            return
+        self._allowance -= 1
+        if len(callers) > MOST_CALLERS or len(self._all) > MOST_CONNECTIONS:
             connection.abort("connections too many")
         elif sum(one.remote.host == connection.remote.host for one in callers) > MOST_FROM_ONE:
             connection.abort("connections from one")
