@@ -17,7 +17,7 @@ suite ?= bookworm
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo demo-mesh demo-api first-call check format lint types floors fast test bare bench docs schemas size soak fuzz chaos clients guests wheels deb clean
+.PHONY: help setup demo demo-mesh demo-api first-call check format lint types floors fast test bare bench docs schemas size soak fuzz chaos clients guests vagrant wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ clients: ## a client in each language and applications that use them: generated,
 
 guests: deb ## two Debian guests with the package, under qemu, and what an admin does to them (docs/guests.md)
 	$(bin)/python -m tests.guests $(args)
+
+vagrant: deb ## the hosts of a lab file as machines of Vagrant, the lab on them, and the machines removed (LAB, BOX: see the Vagrantfile)
+	@packaging/vagrant/run.sh $(args)
 
 schemas: | $(bin)/python ## write schemas/, and the table of keys in docs/, anew from the code
 	$(bin)/python -m appliance.profile.generate

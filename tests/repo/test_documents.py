@@ -79,13 +79,3 @@ def test_a_script_parses_and_stops_at_its_first_failure(script: Path) -> None:
     subprocess.run([shell, "-n", script], check=True)
     if shellcheck := shutil.which("shellcheck"):
         subprocess.run([shellcheck, script], check=True)
-
-
-def test_the_vagrantfile_is_valid(tmp_path: Path) -> None:
-    if vagrant := shutil.which("vagrant"):
-        shutil.copy(ROOT / "Vagrantfile", tmp_path)
-        subprocess.run([vagrant, "validate", "--ignore-provider"], cwd=tmp_path, check=True)
-    elif ruby := shutil.which("ruby"):
-        subprocess.run([ruby, "-c", ROOT / "Vagrantfile"], check=True)
-    else:
-        pytest.skip("needs vagrant or ruby")
