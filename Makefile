@@ -12,8 +12,9 @@ pytest := $(bin)/python -m pytest
 # Tests elsewhere that hold a page to the code.
 about_docs := $(addprefix tests/repo/test_,documents.py layout.py requirements.py) \
   $(wildcard $(addprefix tests/unit/*/test_,document.py reference.py troubleshooting.py))
-# The Debian of `make bare`.
-suite ?= bookworm
+# The Debian of `make bare` (bookworm unless said) and `make deb` (this machine's), and the architecture of the package.
+suite ?=
+arch ?=
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
@@ -72,7 +73,7 @@ test: setup ## everything but the long forms, with coverage of at least 85 % (re
 	$(pytest) -n $(jobs) --dist worksteal --cov --cov-report=term:skip-covered --cov-report=html --cov-fail-under=85 $(args)
 
 bare: ## demo and test on a minimal Debian that has only Python, make and git (suite=bookworm or trixie)
-	@packaging/bare/run.sh $(suite) $(args)
+	@packaging/bare/run.sh $(or $(suite),bookworm) $(args)
 
 bench: setup ## speed, latency and cost of the overlay beside a bare veth and wireguard-go, as ratios (--quick, --compare)
 	$(bin)/python -m tests.perf.bench $(args)
@@ -114,11 +115,13 @@ docs: | $(bin)/python ## write the generated pages and the picture of the house 
 	$(pytest) -q -n $(jobs) tests/docs $(about_docs) $(args)
 
 wheels: setup ## build every distribution into dist/
-	rm -rf dist
+	rm -f dist/*.whl
 	packaging/wheels.sh dist
 
-deb: wheels ## build the Debian package into dist/
-	packaging/debian/build.sh dist
+deb: setup ## build the Debian package into dist/ (suite=bookworm or trixie, arch=amd64 or arm64)
+	rm -rf build/debian/wheels
+	packaging/wheels.sh build/debian/wheels
+	packaging/debian/build.sh build/debian/wheels dist '$(suite)' '$(arch)'
 
 clean: ## remove what the other words made, .venv and .tools too
 	rm -rf build dist .venv .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -18,25 +18,8 @@ variables='^(PIP_|UV_|SSL_CERT_|REQUESTS_CA_BUNDLE=|CURL_CA_BUNDLE=|[a-z]+_proxy
 
 pack_debian() { # SUITE FILE
   say "making a minimal Debian ($1)"
-  command -v mmdebstrap >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends mmdebstrap; } >&2
-  local options
-  options="$(mktemp)"
-  apt-config dump | grep -E '^Acquire::(https?::|Check-)' >"$options" || true
-  sources "$1" | mmdebstrap -q --format=tar --variant=minbase --include=python3,make,git --aptopt="$options" "$1" "$2.part" -
-  rm "$options"
+  packaging/mmdebstrap.sh "$1" "$2.part" --format=tar --variant=minbase --include=python3,make,git
   mv "$2.part" "$2"
-}
-
-sources() { # SUITE
-  # shellcheck disable=SC2016  # apt's own variables
-  apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sort -u | awk -v suite="$1" '
-    BEGIN { at["Debian"] = "http://deb.debian.org/debian"; at["Debian-Security"] = "http://deb.debian.org/debian-security" }
-    $1 in at { at[$1] = $2 }
-    END {
-      print "deb " at["Debian"] " " suite " main"
-      print "deb " at["Debian"] " " suite "-updates main"
-      print "deb " at["Debian-Security"] " " suite "-security main"
-    }'
 }
 
 bring_settings() {

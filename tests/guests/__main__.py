@@ -35,7 +35,7 @@ def main() -> int:
     if missing := image.missing_tools():
         print(f"needs Debian packages: apt install {' '.join(missing)}")
         return 2
-    packages = sorted((ROOT / "dist").glob("appliance_*.deb"))
+    packages = sorted((ROOT / "dist").glob("appliance_*~deb12u1_amd64.deb"))
     if not packages:
         print("needs the package: make deb")
         return 2

@@ -167,7 +167,7 @@ def test_the_debian_package_brings_everything(wheels: list[Path], tmp_path: Path
         pytest.skip("needs Debian")
     uv = shutil.which(os.environ.get("UV", "uv")) or str(ROOT / ".tools/bin/uv")
     directory = wheels[0].parent
-    subprocess.run([ROOT / "packaging/debian/build.sh", directory], env={**os.environ, "UV": uv}, check=True)
+    subprocess.run([ROOT / "packaging/debian/build.sh", directory, directory], env={**os.environ, "UV": uv}, check=True)
     (package,) = directory.glob("appliance_*.deb")
     subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
     assert (tmp_path / "lib/systemd/system/appliance.service").is_file()
