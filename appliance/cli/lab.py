@@ -13,5 +13,13 @@ def lab(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from appliance import lab as engine
 
     return int(
-        engine.run(Path(arguments.path), json=terminal.json, keep=arguments.keep, story=arguments.story, probe=arguments.probe)
+        engine.run(
+            Path(arguments.path),
+            json=terminal.json,
+            keep=arguments.keep,
+            story=arguments.story,
+            probe=arguments.probe,
+            on=arguments.on,
+            package=Path(arguments.package) if arguments.package else None,
+        )
     )

@@ -73,14 +73,7 @@ def call(
     if timeout > ANSWER_TIMEOUT:  # a daemon that stands still is found out now
         call("health", timeout=ALIVE_TIMEOUT, address=address)
     with Connection(address, timeout) as connection:
-        connection.ask(Question(op, args or {}, body=len(body)), body)
-        match connection.hear(op):
-            case Answer(_, result):
-                return result
-            case Refusal(_, error):
-                raise error_of(error)
-            case _:
-                raise _not_understood()
+        return connection.call(op, args, body)
 
 
 def stream(
@@ -102,8 +95,9 @@ def stream(
 class Connection:
     """A connection to the daemon. Each wait is bounded by `timeout` seconds. Raises NoDaemon, MissingPrivilege, ControlError."""
 
-    def __init__(self, address: Address | None = None, timeout: float = ANSWER_TIMEOUT) -> None:
-        self._socket = connect(address)
+    def __init__(self, address: Address | socket.socket | None = None, timeout: float = ANSWER_TIMEOUT) -> None:
+        """A socket that is connected already is taken over."""
+        self._socket = address if isinstance(address, socket.socket) else connect(address)
         self._timeout = timeout
         self._socket.settimeout(timeout)
         self._received = bytearray()
@@ -125,6 +119,17 @@ class Connection:
     def has_said(self, seconds: float) -> bool:
         """Has the daemon said something, or hung up, before so many seconds are over?"""
         return b"\n" in self._received or bool(select.select([self._socket], [], [], seconds)[0])
+
+    def call(self, op: str, args: Mapping[str, Any] | None = None, body: bytes = b"") -> Any:
+        """Ask, and return the result. Raises what the function of this name raises."""
+        self.ask(Question(op, args or {}, body=len(body)), body)
+        match self.hear(op):
+            case Answer(_, result):
+                return result
+            case Refusal(_, error):
+                raise error_of(error)
+            case _:
+                raise _not_understood()
 
     def ask(self, question: Question, body: bytes = b"") -> None:
         """Say a question, with what follows it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json as json_format
 import os
+import shlex
 import signal
 import sys
 from contextlib import suppress
@@ -17,11 +18,18 @@ from appliance.foundation import clock
 from appliance.lab import deeds, privilege, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
-from appliance.lab.host import LabFailure
+from appliance.lab.host import Host
 from appliance.lab.loading import load
+from appliance.lab.machines.machine import LabFailure
+from appliance.lab.machines.namespaced import NamespaceMachine
+from appliance.lab.packages import Packages
 from appliance.lab.report import Report, hosts_of
+from appliance.lab.rig import Namespaces, Rig
+from appliance.lab.ssh_hosts import SshHosts
 from appliance.lab.telling import Progress, Story, Teller
 
+NAMESPACES: Final = "namespaces"
+"""What the hosts of a lab can be, besides those of an ssh_config."""
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -38,8 +46,13 @@ class Options:
     probe: str | None = None
     """The kind or the name of the only probes to run; None: all."""
 
+    on: str = NAMESPACES
+    """What the hosts are: `namespaces`, or a file, an ssh_config."""
+    package: Path | None = None
+    """The Debian package for hosts that are none of our namespaces; None: the newest that fits in `dist`."""
+
     def words(self) -> list[str]:
-        """The options as they are typed."""
+        """The options as they are typed, for namespaces."""
         flags = [f"--{name}" for name in ("json", "keep", "story") if getattr(self, name)]
         return flags + (["--probe", self.probe] if self.probe else [])
 
@@ -50,10 +63,11 @@ def run(path: Path, options: Options) -> int:
     if options.probe is not None and not probing.questions(definition, options.probe):
         names = dict.fromkeys(asked.name for asked in probing.questions(definition))
         raise ProfileError(f"{path} has no probe {options.probe}", hint=f"there are: {', '.join(names) or 'none'}")
-    privilege.ensure(["lab", str(path.resolve()), *options.words()])
+    rig = _rig(path, options)
     teller: Teller = Story() if options.story and not options.json else Progress(definition.name)
     report = Report(definition.name)
-    number = asyncio.run(_Run(definition, options, teller, report).whole())
+    rig.prepare(definition, lambda line: _note(f"lab {definition.name}: {line}"))
+    number = asyncio.run(_Run(definition, rig, options, teller, report).whole())
     if options.json:
         sys.stdout.write(json_format.dumps(report.document(), indent=2, ensure_ascii=False) + "\n")
     elif not options.story:
@@ -63,11 +77,32 @@ def run(path: Path, options: Options) -> int:
     return ExitCode.OK if report.ok else ExitCode.FAILURE
 
 
+def _rig(path: Path, options: Options) -> Rig:
+    """Raises ProfileError, MissingPrivilege."""
+    packages = Packages([options.package] if options.package is not None else [])
+    if options.on == NAMESPACES:
+        privilege.ensure(["lab", str(path.resolve()), *options.words()])
+        return Namespaces()
+    config = Path(options.on)
+    if not config.is_file():
+        raise ProfileError(f"there is no file {config}", hint=f"--on takes {NAMESPACES} or an ssh_config")
+    return SshHosts(config, packages)
+
+
+def _way_in(host: Host) -> str:
+    """What a person types to look around on a host."""
+    if not isinstance(host.machine, NamespaceMachine):
+        return shlex.join([*host.machine.enter(["appliance", "status"])])
+    inside = privilege.INSIDE in os.environ
+    prefix = f"nsenter --preserve-credentials --user --mount --target {os.getpid()} " if inside else ""
+    return f"{prefix}ip netns exec {host.machine.namespace.name} appliance status"
+
+
 class _Run:
     """One run, and the signal that ended it early, if one did."""
 
-    def __init__(self, definition: LabFile, options: Options, teller: Teller, report: Report) -> None:
-        self._lab = Lab(definition, start=False)
+    def __init__(self, definition: LabFile, rig: Rig, options: Options, teller: Teller, report: Report) -> None:
+        self._lab = Lab(definition, start=False, rig=rig)
         self._options = options
         self._teller = teller
         self._report = report
@@ -128,10 +163,8 @@ class _Run:
         self._teller.probed(result)
 
     async def _stay(self) -> None:
-        inside = privilege.INSIDE in os.environ
-        prefix = f"nsenter --preserve-credentials --user --mount --target {os.getpid()} " if inside else ""
         for host in self._lab.hosts.values():
-            _note(f"{host.name}: {prefix}ip netns exec {host.namespace.name} appliance status")
+            _note(f"{host.name}: {_way_in(host)}")
         _note("the hosts stay until Ctrl-C")
         await asyncio.Event().wait()
 

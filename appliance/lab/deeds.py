@@ -8,7 +8,7 @@ from typing import Final
 
 from appliance.api.units import format_seconds
 from appliance.lab.engine import Lab
-from appliance.lab.host import LabFailure
+from appliance.lab.machines.machine import LabFailure
 from appliance.lab.script import DeedKind, StepEntry
 
 
@@ -22,7 +22,7 @@ async def _kill(lab: Lab, step: StepEntry) -> str:
     host = lab.host(step.host or "")
     if not host.runs:
         raise LabFailure(f"there is no node on {host.name} to kill")
-    host.kill()
+    await asyncio.to_thread(host.kill)
     return f"the node on {host.name} is killed"
 
 
@@ -38,7 +38,7 @@ async def _start(lab: Lab, step: StepEntry) -> str:
     host = lab.host(step.host or "")
     if host.runs:
         raise LabFailure(f"the node on {host.name} runs already")
-    host.start()
+    await asyncio.to_thread(host.start)
     return f"the node on {host.name} is started"
 
 

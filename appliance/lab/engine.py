@@ -7,30 +7,31 @@ async with Lab(definition) as lab:
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from appliance.errors import HostError
+from appliance.errors import ApplianceError, HostError
 from appliance.foundation import clock
-from appliance.lab import network
 from appliance.lab.definition import LabFile
-from appliance.lab.host import Host, LabFailure
-from appliance.lab.layout import Layout, Wire, layout_of
+from appliance.lab.host import Host
+from appliance.lab.layout import Layout, layout_of
+from appliance.lab.machines.machine import LabFailure
 from appliance.lab.membership import Membership
-from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
 from appliance.lab.profiles import as_yaml, profile_of
+from appliance.lab.rig import Namespaces, Rig
 from appliance.lab.router import Router
-from appliance.lab.switch import BRIDGE, Switch
+from appliance.lab.switch import Switch
 from appliance.lab.topics import TopicReaders
 from appliance.lab.traces import Traces, links, own, scratch_root, sweep
-from appliance.linux.machine import netns_cookie
+from appliance.lab.underlay import Underlay
 from appliance.protocol.identity import Identity
 
 SESSION_SECONDS: Final = 20.0
@@ -39,8 +40,6 @@ SECONDS_A_HOST: Final = 3.0
 """How much longer they may take for each host: fourteen take 17 seconds on two cores."""
 SETTLE_SECONDS: Final = 5.0
 """How long we wait for the kernel to look at carriers. It does so at least once a second."""
-IPV6: Final = Path("/proc/net/if_inet6")
-"""Is there where the kernel knows IPv6."""
 LOOK_EVERY: Final = 0.05
 """Seconds between two questions to a node."""
 
@@ -48,28 +47,34 @@ LOOK_EVERY: Final = 0.05
 class Lab:
     """The hosts of a definition, each with a running node unless `start` is false. To be used once."""
 
-    def __init__(self, definition: LabFile, *, start: bool = True) -> None:
+    def __init__(self, definition: LabFile, *, start: bool = True, rig: Rig | None = None) -> None:
         self.definition = definition
         self.tag = new_tag()
+        self.rig: Rig = rig or Namespaces()
         self.layout: Layout = layout_of(definition)
         self.hosts: dict[str, Host] = {}
-        self.routers: dict[str, Router] = {}
         self.swept: list[str] = []
         self.kept_logs: Path | None = None
         """Where the logs are after a failure; None if all went well."""
         self.left_behind: list[str] | None = None
         """What could not be removed; None until the end."""
         self._start = start
-        self.switches: dict[str, Switch] = {}
-        """By their wires, those that have one."""
         self.first_sessions: dict[tuple[str, str], str] = {}
         """The session that two hosts had when their path was looked at first."""
         self.readers = TopicReaders()
+        self._underlay: Underlay | None = None
+        self._called: Mapping[str, str] = {}
+        """What `Rig.addresses` gave."""
         self._moved: set[str] = set()
         """Hosts whose uplink a step has changed."""
         self._links_before: frozenset[str] = frozenset()
         self._directory: Path | None = None
         self._owned = -1
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long things may take as in namespaces."""
+        return max((host.machine.slowness for host in self.hosts.values()), default=1.0)
 
     def host(self, name: str) -> Host:
         """A host by its name."""
@@ -78,7 +83,7 @@ class Lab:
     async def __aenter__(self) -> Self:
         """Build the lab, and unless told otherwise start the nodes and wait for their sessions. Raises ApplianceError."""
         try:
-            self.build()
+            await self._build_beside()
             await self._settle()
             if self._start:
                 await self.begin()
@@ -88,12 +93,24 @@ class Lab:
             raise
         return self
 
+    async def _build_beside(self) -> None:
+        """Build in a thread, since a guest takes seconds, and a Ctrl-C is to be heard meanwhile."""
+        building = asyncio.get_running_loop().create_task(asyncio.to_thread(self.build), name="build the lab")
+        try:
+            await asyncio.shield(building)
+        except asyncio.CancelledError:
+            for host in self.hosts.values():
+                host.machine.abandon()
+            with suppress(ApplianceError):
+                await building  # what is being made must be made before it can be removed
+            raise
+
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Remove everything, and check that it is gone."""
         await self._remove(failed=isinstance(error, Exception))
 
     def build(self) -> None:
-        """Namespaces, wires, identities and profiles. Raises HostError."""
+        """Machines, wires, identities and profiles. Raises HostError, LabFailure."""
         self.swept = sweep()
         self._links_before = links()
         self._directory = Path(tempfile.mkdtemp(prefix=f"{self.tag}.", dir=scratch_root()))
@@ -101,32 +118,46 @@ class Lab:
         for name, entry in self.definition.hosts.items():
             directory = self._directory / name
             directory.mkdir(mode=0o700)
-            self.hosts[name] = Host(name, entry, Namespace(f"{self.tag}-{name}"), directory)
-            self.hosts[name].namespace.create()
-        for name, router in self.layout.routers.items():
-            self.routers[name] = Router(name, router, Namespace(f"{self.tag}-{name}"))
-            self.routers[name].create()
+            self.hosts[name] = Host(name, entry, self.rig.machine(name, self.tag, directory))
+        for host in self.hosts.values():
+            host.machine.create()
         self._lay_wires()
         self._introduce()
 
     def _lay_wires(self) -> None:
-        machines = self._machines()
-        for wire in self.layout.wires:
-            network.lay(wire, machines, self._new_switch(wire) if wire.switched else None, routers=self.routers)
+        machines = {name: host.machine for name, host in self.hosts.items()}
+        self._called = self.rig.addresses(self.layout, machines)
+        self._underlay = self.rig.underlay(self.tag, self.layout, machines)
+        if self._underlay is None:
+            return
         assert self._directory is not None
-        for switch in self.switches.values():
-            switch.start(self._directory)
-        for name, namespace in machines.items():
-            network.set_routes(namespace.name, self.layout.routes_of(name))
+        self._underlay.lay(self._directory)
         for name, host in self.definition.hosts.items():
             if host.uplink is not None:
                 self.change_uplink(name, host.uplink)
-        for name, router in self.routers.items():
-            router.load(self.layout.box(name))
+        self._underlay.load_routers()
 
-    def _machines(self) -> dict[str, Namespace]:
-        machines: list[Host | Router] = [*self.hosts.values(), *self.routers.values()]
-        return {machine.name: machine.namespace for machine in machines}
+    @property
+    def underlay(self) -> Underlay:
+        """What lies between the hosts. Raises LabFailure where that is not the lab's."""
+        if self._underlay is None:
+            raise LabFailure("what lies between these hosts is not the lab's to change", hint="run it on namespaces or on vms")
+        return self._underlay
+
+    @property
+    def knows_devices(self) -> bool:
+        """Have the ends of wires the names that the layout gives them?"""
+        return self._underlay is not None
+
+    @property
+    def routers(self) -> dict[str, Router]:
+        """The machines without a node."""
+        return {} if self._underlay is None else self._underlay.routers
+
+    @property
+    def switches(self) -> dict[str, Switch]:
+        """By their wires, those that have one."""
+        return {} if self._underlay is None else self._underlay.switches
 
     @property
     def network(self) -> Membership:
@@ -138,7 +169,7 @@ class Lab:
     async def begin(self) -> None:
         """Start every node; those of members when they have joined, one after the other. Raises ApplianceError."""
         if self.definition.mesh is None:
-            self.start()
+            await asyncio.to_thread(self.start)
             return
         network = self.network
         await network.found()
@@ -153,7 +184,7 @@ class Lab:
 
     async def wait_for_sessions(self, seconds: float | None = None) -> None:
         """Wait until both ends of each pair of peers have their session, as long as so many hosts may take. Raises LabFailure."""
-        seconds = SESSION_SECONDS + SECONDS_A_HOST * len(self.hosts) if seconds is None else seconds
+        seconds = self.slowness * (SESSION_SECONDS + SECONDS_A_HOST * len(self.hosts)) if seconds is None else seconds
         wanted = list(self.pairs())
 
         def missing() -> list[str]:
@@ -176,17 +207,8 @@ class Lab:
         return clock.monotonic() - begun
 
     def change_uplink(self, name: str, uplink: str | None) -> None:
-        """Make a wire the only one of a host that is up, as a laptop moves from one network to another. None: all are up, as the
-        lab was built. Raises HostError."""
-        namespace = self.hosts[name].namespace.name
-        ends = {wire.name: end for wire in self.layout.wires if (end := wire.end(name)) is not None}
-        for wire, end in ends.items():
-            if uplink not in (None, wire):
-                network.take_down(namespace, end)
-        for wire, end in ends.items():
-            if uplink in (None, wire):
-                network.bring_up(namespace, end)
-        network.set_routes(namespace, self.layout.routes_of(name, uplink))
+        """Make a wire the only one of a host that is up; None: all are, as the lab was built. Raises HostError, LabFailure."""
+        self.underlay.change_uplink(name, uplink)
         self._moved.add(name)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
@@ -201,21 +223,17 @@ class Lab:
                     yield one, other
 
     def write_profile(self, name: str) -> Path:
-        """Write the profile of a host again, from its definition."""
+        """Write the profile of a host again, from its definition. Where it is, on that host."""
         identities = {host.name: host.identity for host in self.hosts.values()}
-        path = self.hosts[name].profile
-        path.write_text(as_yaml(profile_of(self.definition, name, identities)), encoding="utf-8")
-        return path
+        machine = self.hosts[name].machine
+        machine.put(machine.profile, as_yaml(profile_of(self.definition, name, identities, self._called)).encode())
+        return machine.profile
 
     async def _settle(self) -> None:
-        """Wait until the kernel has noticed every carrier. It adds routes then, which would look like something that a node
-        did."""
-        if not IPV6.exists():
-            return
-        machines = self._machines()
-        ends = [(machines[end.machine].name, end) for wire in self.layout.wires for end in wire.ends]
-        with suppress(TimeoutError):
-            await self.until(lambda: all(network.is_settled(*end) for end in ends), SETTLE_SECONDS)
+        underlay = self._underlay
+        if underlay is not None:
+            with suppress(TimeoutError):
+                await self.until(lambda: underlay.is_settled, SETTLE_SECONDS)
 
     def _introduce(self) -> None:
         if self.definition.mesh is not None:  # they make identities and profiles themselves
@@ -223,44 +241,38 @@ class Lab:
         for host in self.hosts.values():
             identity = Identity.generate()
             host.identity = identity.fingerprint
-            host.identity_file.touch(mode=0o600)
-            host.identity_file.write_bytes(identity.to_pem())
+            host.machine.put(host.identity_file, identity.to_pem())
         for name in self.hosts:
             self.write_profile(name)
 
-    def _new_switch(self, wire: Wire) -> Switch:
-        impair = wire.link.impair
-        namespace = Namespace(f"{self.tag}-{wire.name}.switch")
-        switch = self.switches[wire.name] = Switch(wire, namespace, impair.impairment() if impair is not None else None)
-        switch.create()
-        return switch
-
     def _traces(self) -> Traces:
-        namespaces = [*self._machines().values(), *(switch.namespace for switch in self.switches.values())]
+        underlay = self._underlay
         return Traces(
             tag=self.tag,
             links_before=self._links_before,
-            devices=frozenset([end.device for wire in self.layout.wires for end in wire.ends] + [BRIDGE, "llp0"]),
-            cookies=frozenset(namespace.call(netns_cookie) for namespace in namespaces if namespace.exists),
+            devices=underlay.devices() if underlay is not None else frozenset(),
+            cookies=underlay.cookies() if underlay is not None else frozenset(),
         )
 
     async def _remove(self, *, failed: bool) -> None:
-        troubles: list[str] = []
         traces = self._traces()
         if failed:
             self.keep_logs()
         self._moved_back()
         self.readers.close()
-        for not_undone in await asyncio.gather(*(host.end_node() for host in self.hosts.values())):
-            troubles += not_undone
-        for switch in self.switches.values():
-            troubles += switch.troubles
-        parts: list[Host | Router | Switch] = [*self.hosts.values(), *self.routers.values(), *self.switches.values()]
-        for part in parts:
-            try:
-                part.remove()
-            except HostError as error:
-                troubles.append(error.message)
+        hosts = list(self.hosts.values())
+        troubles = list(itertools.chain(*await asyncio.gather(*(host.end_node() for host in hosts))))
+        removals = await asyncio.gather(*(asyncio.to_thread(host.machine.remove) for host in hosts), return_exceptions=True)
+        for removal in removals:
+            match removal:
+                case HostError():
+                    troubles.append(removal.message)
+                case BaseException():
+                    raise removal
+                case left:
+                    troubles += left
+        if self._underlay is not None:
+            troubles += self._underlay.remove()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
         if self._owned >= 0:
@@ -276,10 +288,9 @@ class Lab:
 
     def keep_logs(self) -> None:
         """Copy the logs and profiles to a directory that stays."""
-        if self.kept_logs is None and any(host.log.exists() for host in self.hosts.values()):
+        found = {f"{name}.{what}": text for name, host in self.hosts.items() for what, text in host.papers().items()}
+        if self.kept_logs is None and any(name.endswith(".node.log") for name in found):
             self.kept_logs = Path(tempfile.mkdtemp(prefix=f"appliance-lab-{self.definition.name}-logs."))
         if self.kept_logs is not None:
-            for host in self.hosts.values():
-                for source in (host.log, host.profile):
-                    if source.exists():
-                        shutil.copyfile(source, self.kept_logs / f"{host.name}.{source.name}")
+            for name, text in found.items():
+                (self.kept_logs / name).write_text(text, encoding="utf-8")

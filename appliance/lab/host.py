@@ -1,31 +1,23 @@
-"""One host of a running lab: its namespace, the node in it, and what can be done with both."""
+"""One host of a running lab: the node on its machine, and what can be done with both."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Final
 
 from appliance.api.values import Interface
 from appliance.control import client
-from appliance.errors import ApplianceError, NoDaemon
-from appliance.foundation import interpreter, places
+from appliance.errors import ApplianceError, HostError, NoDaemon
 from appliance.lab.definition import HostEntry
-from appliance.lab.namespace import Namespace, kill_inhabitants
-from appliance.lab.profiles import IDENTITY_FILE
+from appliance.lab.machines.machine import COMMAND_SECONDS, LOG_TAIL_LINES, Done, LabFailure, Machine
+from appliance.lab.machines.namespaced import NamespaceMachine, NodeProcess
+from appliance.lab.namespace import Namespace
 
-APPLIANCE = tuple(interpreter.command("appliance.cli"))
-STOP_SECONDS = 15.0
-"""How long a node may take to undo everything. It takes one or two seconds."""
-COMMAND_SECONDS = 120.0
-LOG_TAIL_LINES = 15
-_LOOKS = {
+_LOOKS: Final = {
     "interfaces": ("ip", "-o", "addr"),
     "routes": ("ip", "route", "show", "table", "all"),
     "IPv6 routes": ("ip", "-6", "route", "show", "table", "all"),
@@ -33,159 +25,128 @@ _LOOKS = {
     "IPv6 rules": ("ip", "-6", "rule"),
     "firewall": ("nft", "list", "ruleset"),
 }
-
-
-class LabFailure(ApplianceError):
-    """The lab did not come to the point where it could be probed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A command that has ended."""
-
-    words: tuple[str, ...]
-    """The command line."""
-    code: int
-    """Its exit code."""
-    out: str
-    """Its standard output."""
-    err: str
-    """Its standard error."""
-
-    def must_work(self) -> Done:
-        """The same. Raises LabFailure if the command failed."""
-        if self.code:
-            raise LabFailure(f"`{' '.join(self.words)}` ended with {self.code}: {(self.err or self.out).strip()[-2000:]}")
-        return self
+_RUNS_OUT: Final = re.compile(r"\b\d+sec\b")
+"""How long a leased address or a router's route is still good for."""
 
 
 class Host:
     """A host, as tests and probes see it. The lab makes it."""
 
-    def __init__(self, name: str, entry: HostEntry, namespace: Namespace, directory: Path) -> None:
-        """`directory` belongs to this host alone, and exists."""
+    def __init__(self, name: str, entry: HostEntry, machine: Machine) -> None:
         self.name = name
         self.entry = entry
-        self.namespace = namespace
-        self.directory = directory
+        self.machine = machine
         self.addresses: tuple[Interface, ...] = entry.addresses
         """Inside the overlay."""
         self.identity = ""
         self.overlay_name = ""
         """NAME.LABEL in a network of members."""
-        self.node: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
         self._before: dict[str, str] = {}
-
-    @property
-    def profile(self) -> Path:
-        """The file with the profile that its node runs."""
-        return self.directory / "profile.yaml"
-
-    @property
-    def identity_file(self) -> Path:
-        """The file with the secret identity of its node."""
-        return self.directory / IDENTITY_FILE
-
-    @property
-    def log(self) -> Path:
-        """The file with what its node printed, in all its runs."""
-        return self.directory / "node.log"
-
-    @property
-    def state_dir(self) -> Path:
-        """Where its node keeps the undo journal."""
-        return self.directory / "state"
 
     def address(self, version: int) -> str | None:
         """Its first overlay address of an IP version."""
         return next((str(address.ip) for address in self.addresses if address.version == version), None)
 
-    def enter(self, words: Sequence[str | Path]) -> list[str]:
-        """The command line that runs `words` on this host, with an /etc/resolv.conf of its own: nodes write into it."""
-        resolver = self.directory / "resolv.conf"
-        if not resolver.exists():
-            resolver.write_text("nameserver 192.0.2.53\n", encoding="utf-8")  # RFC 5737: nobody is there
-        mounted = '{ [ ! -e /etc/resolv.conf ] || mount --bind "$0" /etc/resolv.conf; } && exec "$@"'
-        return self.namespace.enter(["unshare", "--mount", "sh", "-c", mounted, resolver, *words])
+    # --- files and programs on this host --------------------------------------------------------------------------------------
 
-    # --- programs on this host ------------------------------------------------------------------------------------------------
+    @property
+    def profile(self) -> Path:
+        """On this host: the profile that its node runs."""
+        return self.machine.profile
+
+    @property
+    def identity_file(self) -> Path:
+        """On this host: the secret identity of its node."""
+        return self.machine.identity
+
+    def add_to_profile(self, text: str) -> None:
+        """Write more at the end of the profile. Raises HostError."""
+        self.machine.put(self.profile, self.machine.get(self.profile) + text.encode())
+
+    def enter(self, words: Sequence[str | Path]) -> list[str]:
+        """The command line that runs `words` on this host."""
+        return self.machine.enter(words)
+
+    def environ(self) -> dict[str, str]:
+        """The variables that such a command line is to have."""
+        return self.machine.environ()
 
     async def run(self, words: Sequence[str | Path], *, timeout: float = COMMAND_SECONDS, stdin: bytes | None = None) -> Done:
         """Run a program to its end. It is killed after `timeout` seconds, which raises LabFailure."""
-        process = await asyncio.create_subprocess_exec(
-            *self.enter(words),
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.directory,
-            env=self.environ(),
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(timeout):
-                out, err = await process.communicate(stdin)
-        except TimeoutError:
-            raise LabFailure(f"`{' '.join(map(str, words))}` on {self.name} did not end within {timeout:g} s") from None
-        finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-                await process.wait()
-        code = process.returncode if process.returncode is not None else -1
-        return Done(tuple(map(str, words)), code, out.decode(errors="replace"), err.decode(errors="replace"))
+        return await self.machine.run(words, timeout=timeout, stdin=stdin)
 
     async def appliance(self, *words: str | Path, timeout: float = COMMAND_SECONDS) -> Done:
         """Run an `appliance` command on this host."""
-        return await self.run([*APPLIANCE, *words], timeout=timeout)
+        return await self.machine.run([*self.machine.appliance, *words], timeout=timeout)
 
-    def environ(self) -> dict[str, str]:
-        """The caller's variables, without those of the appliance, which would change the profile."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("APPLIANCE_") or key == "APPLIANCE_LOG"}
-        kept.pop("CREDENTIALS_DIRECTORY", None)
-        kept.pop("NOTIFY_SOCKET", None)
-        nobodys = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"}  # this machine's services are not this host's
-        return kept | nobodys | {"APPLIANCE_STATE_DIR": str(self.state_dir), "NO_COLOR": "1"}
+    # --- where the host is a namespace ----------------------------------------------------------------------------------------
+
+    @property
+    def namespace(self) -> Namespace:
+        """The network namespace that it is."""
+        return self._as_namespace.namespace
+
+    @property
+    def directory(self) -> Path:
+        """The directory that is its own."""
+        return self._as_namespace.directory
+
+    @property
+    def state_dir(self) -> Path:
+        """Where its node keeps the undo journal."""
+        return self._as_namespace.state_dir
+
+    @property
+    def log(self) -> Path:
+        """The file with what its node printed, in all its runs."""
+        return self._process.log
+
+    @property
+    def node(self) -> subprocess.Popen[bytes] | None:
+        """The process of its node, once there was one."""
+        return self._process.process
+
+    @property
+    def _process(self) -> NodeProcess:
+        return self._as_namespace.service
+
+    @property
+    def _as_namespace(self) -> NamespaceMachine:
+        assert isinstance(self.machine, NamespaceMachine), f"{self.machine.place} is no namespace"
+        return self.machine
 
     # --- its node -------------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the node. It is not ready yet when this returns."""
-        assert self.node is None or self.node.poll() is not None, "one node a host"
-        self._close_log()
         self._before = self._before or self.seen()
-        self._log = self.log.open("ab")
-        self.node = subprocess.Popen(
-            self.enter([*APPLIANCE, "run", self.profile]),
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            cwd=self.directory,
-            env=self.environ(),
-            start_new_session=True,  # a Ctrl-C is for the lab, which ends its nodes in order
-        )
+        self.machine.service.start()
 
     @property
     def runs(self) -> bool:
         """Is there a process of the node?"""
-        return self.node is not None and self.node.poll() is None
+        return self.machine.service.runs
 
     def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
         """Ask the node over its control socket. Raises what `client.call` raises."""
-        return self.namespace.call(lambda: client.call(op, dict(args or {}), timeout=timeout, address=places.ABSTRACT))
+        return self.machine.ask(op, args, timeout=timeout)
 
     def status(self) -> dict[str, Any] | None:
         """What `appliance status --json` shows; None while nobody answers. Raises LabFailure if the node has ended."""
-        if self.node is not None and self.node.poll() is not None:
-            raise LabFailure(f"the node on {self.name} ended with {self.node.returncode}:\n{self.log_tail()}")
         try:
             answer: dict[str, Any] = self.ask("status")
         except NoDaemon:
+            self._must_not_have_ended()
             return None
         except client.ControlError as error:
             if error.retryable:
                 return None
             raise
         return answer
+
+    def _must_not_have_ended(self) -> None:
+        if (how := self.machine.service.ended) is not None:
+            raise LabFailure(f"the node on {self.name} ended {how}:\n{self.log_tail()}")
 
     def sessions(self) -> dict[str, dict[str, Any]]:
         """The active sessions, by peer; empty while nobody answers."""
@@ -202,18 +163,13 @@ class Host:
 
     def kill(self) -> None:
         """Kill every process of the node, and all else that runs here, as a power cut does. Raises HostError."""
-        assert self.node is not None
-        kill_inhabitants(self.namespace.path.stat().st_ino)
-        self.node.wait(STOP_SECONDS)
+        self.machine.service.kill()
 
     async def stop(self) -> int:
         """Send SIGTERM, and return how the node ended. Raises LabFailure if it does not end."""
-        assert self.node is not None
-        self.node.terminate()
-        try:
-            return await asyncio.to_thread(self.node.wait, STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise LabFailure(f"the node on {self.name} does not end on SIGTERM:\n{self.log_tail()}") from None
+        if isinstance(self.machine, NamespaceMachine):
+            return await self._process.terminate()
+        return 1 if await self.machine.service.stop() else 0
 
     async def restart(self) -> None:
         """Start the node, after stopping it if it runs."""
@@ -223,19 +179,26 @@ class Host:
 
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
         """The last lines that the node printed."""
-        try:
-            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-        except FileNotFoundError:
-            return ""
+        return self.machine.service.log_tail(lines)
+
+    def papers(self) -> dict[str, str]:
+        """What is worth keeping after a failure, by the names of files: the node's log, if there is one, and its profile."""
+        found = {}
+        with suppress(HostError, OSError):
+            if text := self.machine.service.log_text():
+                found["node.log"] = text
+            found[self.profile.name] = self.machine.get(self.profile).decode(errors="replace")
+        return found
 
     def seen(self) -> dict[str, str]:
-        """What an admin sees of the host's network: interfaces, addresses, routes, rules and tables of the firewall."""
+        """What an admin sees of the host's network: interfaces, addresses, routes, rules and tables of the firewall. What cannot
+        be looked at is empty."""
         kept = {}
-        for noun, words in _LOOKS.items():  # in a session of its own: a Ctrl-C is for the lab
-            done = subprocess.run(
-                self.namespace.enter(words), capture_output=True, text=True, check=False, start_new_session=True
-            )
-            kept[noun] = done.stdout
+        for noun, words in _LOOKS.items():
+            try:
+                kept[noun] = _RUNS_OUT.sub("… sec", self.machine.told(words))
+            except HostError:
+                kept[noun] = ""
         return kept
 
     def changes(self) -> list[str]:
@@ -251,24 +214,10 @@ class Host:
         """Stop the node if it runs. What it did not undo."""
         if not self.runs:
             return []
-        assert self.node is not None
         try:
-            code = await self.stop()
+            how = await self.machine.service.stop()
         except LabFailure:
-            self.node.kill()
+            self.machine.service.kill()
             return [f"the node on {self.name} did not end on SIGTERM"]
-        # a node that has not come to its first step yet has no handler for SIGTERM, and needs none
-        ended = [f"the node on {self.name} ended with {code}"] if code not in (0, -signal.SIGTERM) else []
+        ended = [f"the node on {self.name} {how}"] if how is not None else []
         return ended + [f"{what} on {self.name} after SIGTERM" for what in self.changes()]
-
-    def remove(self) -> None:
-        """Remove the namespace and all that is in it. Raises HostError."""
-        self.namespace.delete()
-        if self.node is not None:
-            self.node.wait(STOP_SECONDS)
-        self._close_log()
-
-    def _close_log(self) -> None:
-        if self._log is not None:
-            self._log.close()
-            self._log = None

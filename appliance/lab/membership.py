@@ -7,7 +7,8 @@ import ipaddress
 import json
 from typing import Any, Final
 
-from appliance.lab.host import Host, LabFailure
+from appliance.lab.host import Host
+from appliance.lab.machines.machine import LabFailure
 from appliance.lab.profiles import as_yaml
 
 READY_SECONDS: Final = 60.0
@@ -26,14 +27,14 @@ class Membership:
         """Make the network, and start its first node. Raises ApplianceError."""
         made = await _said(self.founder, "network", "new", self.label, "--name", self.founder.name, *_files(self.founder))
         self._take(self.founder, made["certificate"])
-        self.founder.start()
+        await asyncio.to_thread(self.founder.start)
         await _ready(self.founder)
 
     async def join(self, host: Host) -> None:
         """Invite a host, let it join, and start its node. Raises ApplianceError."""
         code = (await _said(self.founder, "network", "invite", host.name))["code"]
         self._take(host, await _said(host, "join", code, *_files(host)))
-        host.start()
+        await asyncio.to_thread(host.start)
 
     async def revoke(self, host: Host) -> None:
         """Remove a member. Raises ApplianceError."""
@@ -46,8 +47,7 @@ class Membership:
             "identity": other.identity,
             "allowed": [f"{address.ip}/{address.max_prefixlen}" for address in other.addresses],
         }
-        with host.profile.open("a", encoding="utf-8") as file:
-            file.write(as_yaml({"peers": [peer]}))
+        host.add_to_profile(as_yaml({"peers": [peer]}))
         (await host.appliance("apply", host.profile)).must_work()
 
     def _take(self, host: Host, told: dict[str, Any]) -> None:
@@ -56,8 +56,7 @@ class Membership:
         host.addresses = tuple(map(ipaddress.ip_interface, told["addresses"]))
         host.overlay_name = f"{host.name}.{self.label}"
         if host.entry.profile:
-            with host.profile.open("a", encoding="utf-8") as file:
-                file.write(as_yaml(host.entry.profile))
+            host.add_to_profile(as_yaml(host.entry.profile))
 
 
 def _files(host: Host) -> tuple[str, ...]:
@@ -73,7 +72,7 @@ async def _said(host: Host, *words: str) -> dict[str, Any]:
 
 async def _ready(host: Host) -> None:
     try:
-        async with asyncio.timeout(READY_SECONDS):
+        async with asyncio.timeout(host.machine.slowness * READY_SECONDS):
             while not (host.status() or {}).get("ready"):  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:

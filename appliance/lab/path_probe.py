@@ -17,6 +17,10 @@ PACKET_BYTES: Final = 1000
 """Of echoed data. So many are sent and come back that keepalives and other traffic do not look like them."""
 
 
+COUNTERS: Final = Path("/proc/thread-self/net/dev")
+"""What the kernel counts for each device (proc_pid_net(5))."""
+NO_WIRES: Final = {"lo", "llp0"}
+"""Where the names of wires are not the lab's: what is none."""
 SOON_SECONDS: Final = 5.0
 LATE_SECONDS: Final = 60.0
 """From the beginning of a session until it goes by a direct path: one round of a search, or a dozen."""
@@ -150,12 +154,12 @@ def wanted(lab: Lab, source: Host, target: Host, via: str | None) -> str | None:
 def traffic(lab: Lab, name: str) -> Traffic:
     """What the kernel counted on the wires of a host."""
     devices = {end.device for wire in lab.layout.wires for end in wire.ends if end.machine == name}
-    lines = lab.host(name).namespace.call(Path("/proc/thread-self/net/dev").read_text).splitlines()
+    lines = lab.host(name).machine.get(COUNTERS).decode().splitlines()
     numbers = [
         list(map(int, rest.split()))
         for line in lines[2:]
         for device, _, rest in [line.partition(":")]
-        if device.strip() in devices
+        if (device.strip() in devices if lab.knows_devices else device.strip() not in NO_WIRES)
     ]
     return Traffic(sum(each[0] for each in numbers), sum(each[8] for each in numbers))
 

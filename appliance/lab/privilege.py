@@ -57,6 +57,13 @@ def ensure(words: Sequence[str]) -> None:
     os.execvp("unshare", inside)  # noqa: S606 - this process goes on as that one
 
 
+def ensure_root(what: str) -> None:
+    """Returns if this process is root, and may have TUN devices. Raises MissingPrivilege."""
+    if os.geteuid():
+        raise MissingPrivilege(f"{what} need root", hint="run it with sudo")
+    _check_tun()
+
+
 def _check_tun() -> None:
     if not TUN.exists():
         raise MissingPrivilege(

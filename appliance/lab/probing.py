@@ -7,7 +7,6 @@ import itertools
 import json
 import math
 import re
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -181,8 +180,9 @@ async def transfer_checked(scene: Scene, entry: ProbeEntry) -> Answer:
 
 async def throughput(scene: Scene, entry: ProbeEntry) -> Answer:
     """How fast is one TCP flow? Measured by iperf3 if it is installed."""
-    if shutil.which("iperf3"):
-        async with tools.listening(scene.target, ["iperf3", "-s", "-1", "--forceflush", "-p", "5201"], "Server listening"):
+    machine = scene.target.machine
+    if all(host.machine.has("iperf3") for host in (scene.source, scene.target)):
+        async with machine.spawn(["iperf3", "-s", "-1", "--forceflush", "-p", "5201"], "Server listening"):
             words = [
                 "iperf3",
                 "-c",
@@ -217,14 +217,9 @@ async def mtu(scene: Scene, _entry: ProbeEntry) -> Answer:
 
 async def isolation(scene: Scene, _entry: ProbeEntry) -> Answer:
     """Is a packet dropped if its source is not among the sender's allowed prefixes, while an honest one arrives?"""
-    forged = tools.stranger(scene.source, scene.version)
-    with scene.target.namespace.call(tools.bound, tools.address_of(scene.target, scene.version)) as listener:
-        listener.settimeout(5.0)
-        for address, text in ((forged, b"forged"), (tools.address_of(scene.source, scene.version), b"honest")):
-            with scene.source.namespace.call(tools.bound_to_any, address) as sender:
-                sender.sendto(text, listener.getsockname()[:2])
-        first = await asyncio.to_thread(listener.recv, 64)
-    return Answer(first == b"honest", None, "", f"{forged} was {'dropped' if first == b'honest' else 'let through'}")
+    forged, honest = tools.stranger(scene.source, scene.version), tools.address_of(scene.source, scene.version)
+    first = await tools.first_heard(scene.source, scene.target, scene.version, {forged: "forged", honest: "honest"})
+    return Answer(first == "honest", None, "", f"{forged} was {'dropped' if first == 'honest' else 'let through'}")
 
 
 async def hops(scene: Scene, entry: ProbeEntry) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from appliance.api.units import format_seconds
@@ -15,15 +16,18 @@ IDENTITY_FILE = "identity"
 """Beside the profile, which names it relative to its own folder."""
 
 
-def profile_of(lab: LabFile, name: str, identities: Mapping[str, str]) -> dict[str, Any]:
-    """The profile of a host, as plain values. `identities` has the public identity of each host."""
+def profile_of(
+    lab: LabFile, name: str, identities: Mapping[str, str], called: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The profile of a host, as plain values. `identities` has the public identity of each host; `called`, by their addresses
+    on a wire, the addresses of those that have another one."""
     host = lab.hosts[name]
     profile: dict[str, Any] = {
         "profile": 1,
         "name": name,
         "server": {"identity": f"file:{IDENTITY_FILE}", "listen": [str(endpoint) for endpoint in host.listen]},
         "network": {"addresses": [str(address) for address in host.addresses], "mtu": host.mtu, "forward": host.forward},
-        "peers": [_peer(lab, name, peer, entry, identities) for peer, entry in lab.peers_of(name).items()],
+        "peers": [_peer(lab, name, peer, entry, identities, called) for peer, entry in lab.peers_of(name).items()],
     }
     return _laid_over(profile, host.profile)
 
@@ -40,10 +44,12 @@ def as_yaml(profile: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identities: Mapping[str, str]) -> dict[str, Any]:
+def _peer(
+    lab: LabFile, name: str, peer: str, entry: PeerEntry, identities: Mapping[str, str], called: Mapping[str, str]
+) -> dict[str, Any]:
     described: dict[str, Any] = {"name": peer, "identity": identities[peer]}
     if entry.endpoints:
-        described["endpoints"] = [_resolved(lab, name, endpoint, identities) for endpoint in entry.endpoints]
+        described["endpoints"] = [_resolved(lab, name, endpoint, identities, called) for endpoint in entry.endpoints]
     described["allowed"] = [str(prefix) for prefix in entry.allowed] if entry.allowed is not None else _own(lab.hosts[peer])
     if entry.keepalive is not None:
         described["keepalive"] = format_seconds(entry.keepalive)
@@ -52,11 +58,12 @@ def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identities: Mapp
     return described
 
 
-def _resolved(lab: LabFile, name: str, endpoint: Endpoint, identities: Mapping[str, str]) -> str:
+def _resolved(lab: LabFile, name: str, endpoint: Endpoint, identities: Mapping[str, str], called: Mapping[str, str]) -> str:
     """As a profile says it: no name server knows the hosts of a lab, whatever else stands in an endpoint."""
     if endpoint.scheme == RELAY_SCHEME:
         return f"{RELAY_SCHEME}://{identities.get(endpoint.authority, endpoint.authority)}"
     address = endpoint_address(lab, name, endpoint)
+    address = called.get(address, address) if address is not None else None
     if address is None or not endpoint.host or address == endpoint.host:
         return str(endpoint)
     return str(endpoint).replace(f"://{endpoint.host}", f"://[{address}]" if ":" in address else f"://{address}", 1)

@@ -70,7 +70,7 @@ def hosts_of(lab: Lab) -> list[dict[str, Any]]:
         described.append(
             {
                 "name": host.name,
-                "namespace": host.namespace.name,
+                "machine": host.machine.place,
                 "identity": host.identity,
                 "addresses": [str(address) for address in host.addresses],
                 "sessions": sessions,

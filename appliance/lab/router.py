@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import struct
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from appliance.errors import HostError
+from appliance.lab import network
 from appliance.lab.definition import RouterEntry
-from appliance.lab.namespace import COMMAND_SECONDS, Namespace
+from appliance.lab.layout import End, Route
+from appliance.lab.namespace import COMMAND_SECONDS, Namespace, ip
 from appliance.lab.nat import Box, ruleset
 
 NFNL_SUBSYS_CTNETLINK: Final = 1
@@ -40,6 +43,18 @@ class Router:
             "net/netfilter/nf_conntrack_udp_timeout_stream": int(self.entry.mapping),
         }
         self.namespace.call(_set, settings)
+
+    def attach(self, end: End, mtu: int) -> None:
+        """Take up the end of a wire. Raises HostError."""
+        network.set_up(self.ip, end, mtu, is_router=True)
+
+    def set_routes(self, routes: Sequence[Route]) -> None:
+        """Add routes, or change them. Raises HostError."""
+        network.set_routes(self.ip, routes)
+
+    def ip(self, *words: str) -> str:
+        """What ip(8) prints inside. Raises HostError with what it complained of."""
+        return ip(*words, namespace=self.namespace.name)
 
     def load(self, box: Box) -> None:
         """Load the rules of its kind. To be called when its wires have addresses. Raises HostError."""

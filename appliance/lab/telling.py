@@ -94,7 +94,7 @@ class Story:
 
     def built(self, lab: Lab) -> None:
         """Introduce the hosts."""
-        self._head(f"{len(lab.hosts)} hosts on this machine, each a network namespace with its own devices, routes and firewall")
+        self._head(f"{len(lab.hosts)} hosts, each {lab.rig.describe()}")
         for wire in lab.layout.wires:
             ends = [" ".join((end.machine, *(str(address.ip) for address in end.addresses))) for end in wire.ends]
             self._say(f"{'cable' if len(ends) == 2 else 'switch'} {wire.name}: {', '.join(ends)}")
@@ -110,7 +110,7 @@ class Story:
             self._say(f"{host.name:8} {host.identity}")
         first = next(iter(lab.hosts.values()))
         self._head(f"each has a profile, one file for overlay and host network; here is the one of {first.name}")
-        for line in first.profile.read_text(encoding="utf-8").splitlines():
+        for line in first.machine.get(first.profile).decode().splitlines():
             self._say(line)
 
     def planned(self, name: str, plan: str) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
+from appliance.lab import datagrams
 from appliance.lab import transfer as transfer_program
-from appliance.lab.host import Host, LabFailure
+from appliance.lab.host import Host
 
 IP_HEADER: Final = {4: 20, 6: 40}
 ICMP_HEADER: Final = 8
-IPV6_TRANSPARENT: Final = 75
-"""linux/in6.h; Python does not name it."""
 
 
 async def passes(source: Host, target: Host, version: int, size: int, *, whole: bool = True) -> bool:
@@ -28,67 +24,28 @@ async def passes(source: Host, target: Host, version: int, size: int, *, whole: 
 
 async def transfer(source: Host, target: Host, version: int, amount: str) -> tuple[dict[str, float], dict[str, float]]:
     """What the sender and the receiver report."""
-    program = [sys.executable, "-I", transfer_program.__file__]
-    async with listening(target, [*program, "receive", address_of(target, version)], '"port"') as (first, rest):
+    there, here = (host.machine.program(Path(transfer_program.__file__)) for host in (target, source))
+    async with target.machine.spawn([*there, "receive", address_of(target, version)], '"port"') as (first, rest):
         port = json.loads(first)["port"]
-        done = (await source.run([*program, "send", address_of(target, version), str(port), amount])).must_work()
+        done = (await source.run([*here, "send", address_of(target, version), str(port), amount])).must_work()
         received = json.loads(await rest())
     return json.loads(done.out), received
 
 
-@asynccontextmanager
-async def listening(host: Host, words: list[str], sign: str) -> AsyncIterator[tuple[str, Callable[[], Awaitable[bytes]]]]:
-    """A program that runs meanwhile. Gives the line with `sign`, once it has printed that, and a way to read the rest."""
-    process = await asyncio.create_subprocess_exec(
-        *host.enter(words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=host.environ(),
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        said = []
-        while sign not in (line := (await process.stdout.readline()).decode(errors="replace")):
-            said.append(line)
-            if not line:
-                raise LabFailure(f"`{' '.join(words)}` on {host.name}: {''.join(said).strip()}")
-        yield line, process.stdout.read
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+async def first_heard(source: Host, target: Host, version: int, texts: Mapping[str, str]) -> str:
+    """Send datagrams from `source`, each with a source address and a text, and return the text that arrives first."""
+    there, here = (host.machine.program(Path(datagrams.__file__)) for host in (target, source))
+    to = address_of(target, version)
+    async with target.machine.spawn([*there, "receive", to], '"port"') as (first, rest):
+        port = json.loads(first)["port"]
+        for address, text in texts.items():
+            (await source.run([*here, "send", address, to, str(port), text])).must_work()
+        return str(json.loads(await rest())["text"])
 
 
 def ping(target: Host, version: int, *options: str) -> list[str]:
     """The command line of ping(8), by name in a network of members."""
     return ["ping", f"-{version}", "-n", "-W", "2", *options, target.overlay_name or address_of(target, version)]
-
-
-def bound(address: str) -> socket.socket:
-    """A datagram socket at an address of the host."""
-    return _bind(socket.socket(_family(address), socket.SOCK_DGRAM), address)
-
-
-def bound_to_any(address: str) -> socket.socket:
-    """A datagram socket at an address that need not be the host's."""
-    family = _family(address)
-    opened = socket.socket(family, socket.SOCK_DGRAM)
-    if family == socket.AF_INET6:
-        opened.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
-    else:
-        opened.setsockopt(socket.SOL_IP, socket.IP_TRANSPARENT, 1)
-    return _bind(opened, address)
-
-
-def _bind(opened: socket.socket, address: str) -> socket.socket:
-    opened.bind((address, 0))
-    return opened
-
-
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def stranger(host: Host, version: int) -> str:

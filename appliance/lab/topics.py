@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
-from appliance.control import client
-from appliance.foundation import clock, places
+from appliance.foundation import clock
 from appliance.lab.host import Host
 from appliance.sdk.errors import SDKError
 from appliance.sdk.node import NodeConnection
@@ -119,4 +118,4 @@ class TopicReaders:
 
 
 async def _conversation(host: Host) -> NodeConnection:
-    return NodeConnection(await asyncio.to_thread(host.namespace.call, lambda: client.connect(places.ABSTRACT)))
+    return NodeConnection(await asyncio.to_thread(host.machine.control))

@@ -13,7 +13,8 @@ from rigs.labs import QUICK, heals, kill_daemon, kill_worker, pair, pinging, rea
 
 from appliance.lab import processes
 from appliance.lab.engine import Lab
-from appliance.lab.host import APPLIANCE, Host
+from appliance.lab.host import Host
+from appliance.lab.machines.namespaced import APPLIANCE
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(1800)]
 

@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from ipaddress import ip_interface
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def lab() -> Iterator[Lab]:
     built = Lab(definition, start=False)
     asyncio.run(built.__aenter__())
     try:
-        set_address(built.host("server").namespace.name, "wan", SECOND, 24)
+        set_address(built.host("server").machine.ip, "wan", ip_interface(f"{SECOND}/24"))
         yield built
     finally:
         asyncio.run(built.__aexit__(None, None, None))

@@ -14,7 +14,8 @@ from typing import Any
 
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
-from appliance.lab.host import STOP_SECONDS, Host
+from appliance.lab.host import Host
+from appliance.lab.machines.namespaced import STOP_SECONDS
 from tests.netns.throwaway import SNAPSHOT, settled
 
 QUICK = {"limits": {"idle": "3s"}}

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from appliance.lab.host import LabFailure
+from appliance.lab.machines.machine import LabFailure
 from tests.perf.bench import interpreter, probes
 from tests.perf.bench.contenders import ALL
 from tests.perf.bench.monitoring import scrape, scraped

@@ -10,7 +10,7 @@ from rigs.labs import bare
 from appliance.lab import deeds, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
-from appliance.lab.host import LabFailure
+from appliance.lab.machines.machine import LabFailure
 
 pytestmark = pytest.mark.netns
 

@@ -17,7 +17,7 @@ from rigs.labs import bare
 
 from appliance.lab import namespace, probing, traces
 from appliance.lab.engine import Lab
-from appliance.lab.host import LabFailure
+from appliance.lab.machines.machine import LabFailure
 from appliance.lab.naming import Tag
 
 pytestmark = pytest.mark.netns
@@ -137,5 +137,9 @@ def test_an_interrupted_command_removes_everything(tmp_path: Path, number: signa
 
 
 def sleeper(prefix: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """A process that stays until it is killed."""
-    return subprocess.Popen([*prefix, "sleep", "1000"], env=environ)
+    """A process that has arrived where `prefix` sends it, and stays until it is killed."""
+    process = subprocess.Popen([*prefix, "sh", "-c", "echo; exec sleep 1000"], env=environ, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        process.stdout.readline()
+    return process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from ipaddress import ip_interface
 from typing import Any
 
 import pytest
@@ -92,14 +93,13 @@ async def test_a_session_follows_a_client_whose_nat_gives_it_another_address() -
 async def test_a_client_that_loses_its_address_comes_back_from_the_next_one() -> None:
     async with Lab(pair(both=QUICK)) as lab:
         left, right = lab.host("left"), lab.host("right")
-        namespace = left.namespace.name
         (await left.run(["ip", "addr", "del", "192.168.70.1/24", "dev", "wan"])).must_work()
-        set_address(namespace, "wan", "192.168.70.77", 24)
+        set_address(left.machine.ip, "wan", ip_interface("192.168.70.77/24"))
         await heals(lab, left, RIGHT_V4, seconds=10)
         await lab.until(lambda: "192.168.70.77:" in session_with(lab, "right", "left").get("endpoint", ""), 10)
         assert await reaches(right, LEFT_V4)
         (await left.run(["ip", "addr", "del", "192.168.70.77/24", "dev", "wan"])).must_work()
-        set_address(namespace, "wan", "192.168.70.1", 24)
+        set_address(left.machine.ip, "wan", ip_interface("192.168.70.1/24"))
     assert lab.left_behind == []
 
 

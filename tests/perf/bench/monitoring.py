@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.request import ProxyHandler, build_opener
 
-from appliance.lab.host import Host, LabFailure
+from appliance.lab.host import Host
+from appliance.lab.machines.machine import LabFailure
 from tests.perf.bench.rig import MONITORING, Rig
 
 EVERY_SECONDS = 1.0

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from appliance.lab.host import LabFailure
-from appliance.lab.tools import listening
+from appliance.lab.machines.machine import LabFailure
 from tests.perf.bench.rig import Rig
 
 PORT = "5201"
@@ -112,7 +111,7 @@ async def _iperf(rig: Rig, *options: str) -> dict[str, Any]:
 
 
 def _server(rig: Rig) -> Any:
-    return listening(rig.right, ["iperf3", "-s", "-1", "--forceflush", "-p", PORT], "Server listening")
+    return rig.right.machine.spawn(["iperf3", "-s", "-1", "--forceflush", "-p", PORT], "Server listening")
 
 
 def _client(rig: Rig, options: Sequence[str]) -> list[str]:

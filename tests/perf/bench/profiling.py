@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from appliance.lab.host import LabFailure
+from appliance.lab.machines.machine import LabFailure
 from tests.perf.bench import split
 from tests.perf.bench.contenders import ALL
 from tests.perf.bench.machine import describe

@@ -14,7 +14,8 @@ from typing import Any
 
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
-from appliance.lab.host import Host, LabFailure
+from appliance.lab.host import Host
+from appliance.lab.machines.machine import LabFailure
 from tests.perf.bench.contenders import Contender
 from tests.perf.bench.wireguard import OVERHEAD, Tunnel
 

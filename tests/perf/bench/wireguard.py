@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from appliance.lab.host import Host, LabFailure
+from appliance.lab.host import Host
+from appliance.lab.machines.machine import LabFailure
 from appliance.lab.namespace import ip
 
 PEERS = Path(os.environ.get("PEERS_DIR", Path.home() / ".cache/peer-bench"))

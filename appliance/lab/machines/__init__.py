@@ -1,0 +1,1 @@
+"""What the hosts of a lab are: namespaces of this machine, guests under qemu, or hosts that are reached by SSH."""
