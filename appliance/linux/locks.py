@@ -61,7 +61,12 @@ def try_hold(path: Path) -> int | None:
     return _attempt(path)
 
 
-def _attempt(path: Path) -> int | None:
+def share(path: Path) -> int | None:
+    """Take the lock together with others who share it: a descriptor. None if somebody has it alone."""
+    return _attempt(path, fcntl.LOCK_SH)
+
+
+def _attempt(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -73,7 +78,7 @@ def _attempt(path: Path) -> int | None:
         os.close(fd)
         raise HostError(f"{path} belongs to another user", hint="remove it, or set APPLIANCE_STATE_DIR")
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
         # A lock on a file that its last holder has removed protects nothing.
         if os.fstat(fd).st_ino == path.stat().st_ino:
             return fd
