@@ -5,7 +5,7 @@
 # server's page asks no other host for anything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-swagger=swagger-ui-dist@5.35.0
+swagger="swagger-ui-dist@5.35.0"
 redoc=redoc@2.5.4
 out=$PWD/appliance/api_server/reference
 folder=$(mktemp -d)

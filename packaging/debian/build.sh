@@ -16,6 +16,7 @@ wheels=$(realpath "$1")
 mkdir -p "$2"
 to=$(realpath "$2")
 cd "$(dirname "$0")/../.."
+# shellcheck disable=SC1091  # where this runs
 suite=${3:-$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")}
 ARCH=${4:-$(dpkg --print-architecture)}
 suffix=${VERSION_SUFFIX:-}
@@ -44,7 +45,7 @@ site=$venv/lib/python3.$minor/site-packages
 # Wheels for the other machine, where there is no Python of it to ask.
 install_into_tree() { # [options and packages for uv pip]
   "$uv" pip install -q --target "$site" --python-version "3.$minor" --python-platform "$machine-manylinux_$glibc" --only-binary :all: "$@"
-  rm -rf "$site/bin" "$site/.lock" "$site"/*.dist-info/{direct_url,uv_cache}.json
+  rm -rf "${site:?}/bin" "$site/.lock" "$site"/*.dist-info/{direct_url,uv_cache}.json
 }
 
 # Python may not write there later; the paths in the bytecode are those of the installed package.
