@@ -18,6 +18,9 @@ module VagrantLab
   # What a machine's own devices are called.
   OWN_DEVICE = /\A(lo|eth\d+|en\w+|wl\w+)\z/.freeze
 
+  HOST_KEYS = { "behind" => "a NAT before a host", "uplink" => "wires that are down at first" }.freeze
+  DEEDS = %w[cut heal flush uplink].freeze
+
   # The cards of each host, in the order of the file. Raises Refused.
   def self.read(path)
     lab = parse(path)
@@ -36,11 +39,11 @@ module VagrantLab
   # The keys that ask for more than hosts on whole wires, each with what is missing.
   def self.cannot_be_had(lab)
     links = lab["links"].each_with_index.flat_map { |link, index| wrong_with_link(link, "links[#{index}]") }
-    hosts = lab["hosts"].keys.select { |host| setting(lab, host, "behind") }
-    steps = (lab["steps"] || []).each_with_index.select { |step, _| %w[cut heal flush].include?(step["do"]) }
-    links + hosts.map { |host| "hosts.#{host}.behind: a NAT before a host" } +
+    hosts = lab["hosts"].keys.product(HOST_KEYS.to_a).select { |host, (key, _)| setting(lab, host, key) }
+    steps = (lab["steps"] || []).each_with_index.select { |step, _| DEEDS.include?(step["do"]) }
+    links + hosts.map { |host, (key, what)| "hosts.#{host}.#{key}: #{what}" } +
       (lab["routers"] || {}).keys.map { |router| "routers.#{router}: a router" } +
-      steps.map { |step, index| "steps[#{index}].do: #{step["do"]}, a switch or a router that obeys" }
+      steps.map { |step, index| "steps[#{index}].do: #{step["do"]}, which is done to a wire or a router" }
   end
 
   def self.wrong_with_link(link, where)

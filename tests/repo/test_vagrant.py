@@ -13,12 +13,17 @@ from typing import Any
 
 import pytest
 
+from appliance.errors import ProfileError
 from appliance.lab.definition import LabFile
 from appliance.lab.layout import layout_of
 from appliance.lab.loading import load
+from appliance.lab.packages import Packages
+from appliance.lab.ssh_hosts import SshHosts
 
 ROOT = Path(__file__).parents[2]
 LABS = sorted((ROOT / "profiles/lab").glob("*.yaml"))
+BY_SSH = SshHosts(Path("ssh_config"), Packages())
+"""The rig that Vagrant's machines are for: what it refuses is not to be begun."""
 READER = "packaging/vagrant/lab.rb"
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs ruby")
@@ -46,10 +51,11 @@ def read_by_us(lab: LabFile) -> dict[str, list[dict[str, Any]]]:
 
 def reasons(lab: LabFile) -> set[str]:
     """The keys for which machines of Vagrant are no place."""
-    deeds = {f"steps[{index}].do" for index, step in enumerate(lab.steps) if step.do in ("cut", "heal", "flush")}
+    deeds = {f"steps[{index}].do" for index, step in enumerate(lab.steps) if step.do in ("cut", "heal", "flush", "uplink")}
     wires = {f"links[{index}].impair" for index, link in enumerate(lab.links) if link.impair is not None}
     hosts = {f"hosts.{name}.behind" for name, host in lab.hosts.items() if host.behind}
-    return deeds | wires | hosts | {f"routers.{name}" for name in lab.routers}
+    uplinks = {f"hosts.{name}.uplink" for name, host in lab.hosts.items() if host.uplink is not None}
+    return deeds | wires | hosts | uplinks | {f"routers.{name}" for name in lab.routers}
 
 
 def test_each_lab_has_the_same_hosts_and_addresses_or_is_refused_for_its_keys() -> None:
@@ -60,7 +66,10 @@ def test_each_lab_has_the_same_hosts_and_addresses_or_is_refused_for_its_keys() 
             named = {line.strip().split(": ")[0] for line in found["refused"].splitlines() if line.startswith("  ")}
             assert named == missing, path
             assert "--on vms" in found["refused"]
+            with pytest.raises(ProfileError):
+                BY_SSH.prepare(lab, print)
             continue
+        BY_SSH.prepare(lab, print)
         accepted.add(path.stem)
         cards = [card for cards in found.values() for card in cards]
         assert len({card.pop("mac") for card in cards}) == len(cards)
