@@ -14,7 +14,7 @@ from appliance.api import STANDARD_PLUGINS
 from appliance.api.peer_protocol import Answer, NotConnected, PeerProtocolError, PeerProtocolKind, PeerProtocolServices, Refused
 from appliance.api.profile import Profile
 from appliance.api.values import HOST_AND_PORT, Endpoint, is_address
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock, entropy
 from appliance.members.enrolment import FAMILY, FORWARD, About, EnrolmentFailed, Joiner
 from appliance.members.proof import SESSION_BYTES, Bound
@@ -42,7 +42,10 @@ NOBODYS_ADDRESS: Final = "192.0.2.1/32"
 
 
 class NotReached(ApplianceError):
-    """The member could not be called."""
+    """The member could not be called. With the same code it may be later."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
 
 
 class Told(NamedTuple):
@@ -68,12 +71,17 @@ async def ask_to_join(
     """
     own = identity.fingerprint
     if code.inviter.identity == own:
-        raise NotReached("the code was made by a node with this host's identity", hint="join on another host")
+        raise EnrolmentFailed("the code was made by a node with this host's identity", hint="join on another host")
     named = {contact.identity: contact for contact in (*code.relays, code.inviter) if contact.identity != own}
+    hosts = [endpoint.host for contact in named.values() for endpoint in contact.endpoints]
+    if not hosts:
+        hint = "ask for a code that does: appliance network invite --at ENDPOINT"
+        raise EnrolmentFailed("the code says nowhere to call", hint=hint)
     found = [contact._replace(endpoints=await _literals(contact.endpoints)) for contact in named.values()]
     contacts = [contact for contact in found if contact.endpoints]
     if not contacts:
-        raise NotReached("the code says nowhere to call", hint="ask for a code that does: appliance network invite --at ENDPOINT")
+        hint = "has this host a network and a name server by now?"
+        raise NotReached(f"no address is known for {', '.join(dict.fromkeys(hosts))}", hint=hint)
     node = NodeRuntime(_profile(), PluginHost.load(STANDARD_PLUGINS), identity)
     device, application = packet_pair()
     try:

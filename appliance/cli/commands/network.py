@@ -44,7 +44,7 @@ COMMANDS = (
         more="Calls the member that made the code, proves that this host has it (the code itself never travels), verifies what "
         "it gets, and writes an identity, the network's folder and a profile, or nothing at all. Then `appliance run` needs "
         "nothing more. Without CODE no other user of this host can read it among the processes.",
-        exits="6 may not write there",
+        exits="6 may not write there · 75 nobody was reached: the same code is good for another try",
     ),
     Command(
         "leave",

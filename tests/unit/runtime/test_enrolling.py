@@ -14,7 +14,7 @@ import pytest
 from appliance.api.peer_protocol import PeerProtocolKind, PeerProtocolServices
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock
 from appliance.members.code import Code, Contact
 from appliance.members.enrolment import FAMILY, About, EnrolmentFailed, Inviter
@@ -150,7 +150,7 @@ async def test_somebody_else_at_the_address_is_not_spoken_to(tmp_path: Path, mon
 
 
 async def test_who_has_the_inviters_own_identity_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(NotReached, match="a node with this host's identity"):
+    with pytest.raises(EnrolmentFailed, match="a node with this host's identity"):
         await join(Code(SECRET, Contact(HOME.fingerprint, (Endpoint("udp", "127.0.0.1", 9),))), HOME)
 
 
@@ -160,8 +160,15 @@ async def test_a_contact_that_is_named_twice_is_called_once(tmp_path: Path) -> N
 
 
 async def test_a_code_that_names_no_place_is_said_to() -> None:
-    with pytest.raises(NotReached, match="nowhere to call"):
+    with pytest.raises(EnrolmentFailed, match="nowhere to call"):
         await join(Code(SECRET, Contact(HOME.fingerprint, ())))
+
+
+async def test_names_that_are_not_found_may_be_found_later() -> None:
+    """A host that boots has no name server yet: whoever started it tries again with the same code."""
+    with pytest.raises(NotReached, match=r"no address is known for vpn\.invalid") as caught:
+        await join(Code(SECRET, Contact(HOME.fingerprint, (Endpoint("udp", "vpn.invalid", 8443),))))
+    assert (caught.value.exit_code, caught.value.retryable) == (ExitCode.RETRY, True)
 
 
 async def test_a_disk_that_is_full_lets_nobody_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
