@@ -114,6 +114,19 @@ unpack_resolved() {
   rm -rf "$folder"
 }
 
+# The test of the example for cloud-init reads its schema. Installed, it would take this machine for a new host of a cloud.
+unpack_cloud_init() {
+  if [ -e .tools/cloud-init ] || ! command -v apt-get >/dev/null; then return 0; fi
+  local folder
+  folder="$(mktemp -d)"
+  if (cd "$folder" && apt-get download -q cloud-init >/dev/null 2>&1); then
+    mkdir -p .tools && dpkg -x "$folder"/*.deb .tools/cloud-init
+  else
+    say "no cloud-init in the package index: skipping the test of the example for it"
+  fi
+  rm -rf "$folder"
+}
+
 # The first Python from 3.11 on that can make a virtual environment.
 find_python() {
   local candidate
@@ -188,7 +201,7 @@ fetch_libp2p_judges() {
 }
 
 install_debian_packages
-[ "${1:-all}" = demo ] || unpack_resolved
+[ "${1:-all}" = demo ] || { unpack_resolved; unpack_cloud_init; }
 find_uv
 version=3.11
 "$uv" python find --no-python-downloads "$version" >/dev/null 2>&1 || version='>=3.11'
