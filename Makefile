@@ -18,7 +18,7 @@ arch ?=
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo demo-mesh demo-api first-call check format lint types floors fast test bare bench docs schemas size soak fuzz chaos clients guests vagrant wheels deb clean
+.PHONY: help setup demo demo-mesh demo-api first-call check format lint types floors fast test bare bench docs schemas size soak fuzz chaos clients rigs vagrant wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,8 +91,11 @@ clients: ## a client in each language and applications that use them: generated,
 	@packaging/setup.sh clients
 	$(pytest) -m '' --no-cov tests/clients tests/examples/frameworks $(args)
 
-guests: deb ## two Debian guests with the package, under qemu, and what an admin does to them (docs/guests.md)
-	$(bin)/python -m tests.guests $(args)
+rigs: setup ## virtual machines with the Debian package, and what befalls them: boots, losses of power, other firewalls, … (half an hour)
+	@packaging/setup.sh rigs
+	@$(MAKE) deb suite=trixie
+	@$(MAKE) deb suite=bookworm
+	$(bin)/python -m tests.machines $(args)
 
 vagrant: deb ## the hosts of a lab file as machines of Vagrant, the lab on them, and the machines removed (LAB, BOX: see the Vagrantfile)
 	@packaging/vagrant/run.sh $(args)

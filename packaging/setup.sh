@@ -3,6 +3,7 @@
 #
 #   packaging/setup.sh           what development and tests need
 #   packaging/setup.sh demo      what `make demo` needs
+#   packaging/setup.sh rigs      what `make rigs` needs on top: qemu, and what makes the disks of virtual machines
 #   packaging/setup.sh clients   what `make clients` needs on top: compilers of the languages that there are clients in
 #
 # As root it installs missing Debian packages; otherwise it names them, and says what is skipped without them. Python packages come
@@ -65,6 +66,16 @@ protoc-gen-go-grpc:protoc-gen-go-grpc:gRPC from Go
 javac:default-jdk-headless:the client in Java
 mvn:maven:the sample for Spring Boot
 /usr/share/java/jackson-databind.jar:libjackson2-databind-java:the client in Java, which reads JSON with it"
+fi
+
+if [ "${1:-all}" = rigs ]; then
+  needed="qemu-system-x86_64:qemu-system-x86:virtual machines
+qemu-img:qemu-utils:virtual machines
+mmdebstrap:mmdebstrap:virtual machines
+busybox:busybox-static:virtual machines
+cpio:cpio:virtual machines
+mke2fs:e2fsprogs:virtual machines
+ssh:openssh-client:virtual machines and hosts by SSH"
 fi
 
 install_debian_packages() {

@@ -18,6 +18,7 @@ from appliance.foundation import clock
 from appliance.lab import deeds, privilege, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
+from appliance.lab.guest_rig import Guests
 from appliance.lab.host import Host
 from appliance.lab.loading import load
 from appliance.lab.machines.machine import LabFailure
@@ -29,6 +30,7 @@ from appliance.lab.ssh_hosts import SshHosts
 from appliance.lab.telling import Progress, Story, Teller
 
 NAMESPACES: Final = "namespaces"
+VMS: Final = "vms"
 """What the hosts of a lab can be, besides those of an ssh_config."""
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -47,7 +49,7 @@ class Options:
     """The kind or the name of the only probes to run; None: all."""
 
     on: str = NAMESPACES
-    """What the hosts are: `namespaces`, or a file, an ssh_config."""
+    """What the hosts are: `namespaces`, `vms`, `vms:RELEASE`, `vms:RELEASE/ARCHITECTURE`, or a file, an ssh_config."""
     package: Path | None = None
     """The Debian package for hosts that are none of our namespaces; None: the newest that fits in `dist`."""
 
@@ -83,9 +85,12 @@ def _rig(path: Path, options: Options) -> Rig:
     if options.on == NAMESPACES:
         privilege.ensure(["lab", str(path.resolve()), *options.words()])
         return Namespaces()
+    if options.on == VMS or options.on.startswith(f"{VMS}:"):
+        privilege.ensure_root("virtual machines")
+        return Guests.named(options.on.removeprefix(VMS).removeprefix(":"), packages)
     config = Path(options.on)
     if not config.is_file():
-        raise ProfileError(f"there is no file {config}", hint=f"--on takes {NAMESPACES} or an ssh_config")
+        raise ProfileError(f"there is no file {config}", hint=f"--on takes {NAMESPACES}, {VMS} or an ssh_config")
     return SshHosts(config, packages)
 
 

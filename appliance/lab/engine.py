@@ -222,11 +222,15 @@ class Lab:
                 if one < other and one in self.definition.peers_of(other):
                     yield one, other
 
-    def write_profile(self, name: str) -> Path:
-        """Write the profile of a host again, from its definition. Where it is, on that host."""
+    def profile_text(self, name: str) -> str:
+        """The profile of a host, from its definition."""
         identities = {host.name: host.identity for host in self.hosts.values()}
+        return as_yaml(profile_of(self.definition, name, identities, self._called))
+
+    def write_profile(self, name: str) -> Path:
+        """Write it again. Where it is, on that host."""
         machine = self.hosts[name].machine
-        machine.put(machine.profile, as_yaml(profile_of(self.definition, name, identities, self._called)).encode())
+        machine.put(machine.profile, self.profile_text(name).encode())
         return machine.profile
 
     async def _settle(self) -> None:

@@ -13,7 +13,7 @@ from appliance.api.values import Interface
 from appliance.control import client
 from appliance.errors import ApplianceError, HostError, NoDaemon
 from appliance.lab.definition import HostEntry
-from appliance.lab.machines.machine import COMMAND_SECONDS, LOG_TAIL_LINES, Done, LabFailure, Machine
+from appliance.lab.machines.machine import LOG_TAIL_LINES, Done, LabFailure, Machine
 from appliance.lab.machines.namespaced import NamespaceMachine, NodeProcess
 from appliance.lab.namespace import Namespace
 
@@ -71,11 +71,11 @@ class Host:
         """The variables that such a command line is to have."""
         return self.machine.environ()
 
-    async def run(self, words: Sequence[str | Path], *, timeout: float = COMMAND_SECONDS, stdin: bytes | None = None) -> Done:
-        """Run a program to its end. It is killed after `timeout` seconds, which raises LabFailure."""
+    async def run(self, words: Sequence[str | Path], *, timeout: float | None = None, stdin: bytes | None = None) -> Done:
+        """Run a program to its end: see `Machine.run`."""
         return await self.machine.run(words, timeout=timeout, stdin=stdin)
 
-    async def appliance(self, *words: str | Path, timeout: float = COMMAND_SECONDS) -> Done:
+    async def appliance(self, *words: str | Path, timeout: float | None = None) -> Done:
         """Run an `appliance` command on this host."""
         return await self.machine.run([*self.machine.appliance, *words], timeout=timeout)
 

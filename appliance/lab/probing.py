@@ -143,7 +143,7 @@ async def _asked_once(lab: Lab, asked: Asked) -> Answer:
     target = lab.host(asked.source if asked.target == EVERYBODY else asked.target)
     scene = Scene(lab, lab.host(asked.source), target, asked.version)
     try:
-        async with asyncio.timeout(PROBE_SECONDS + asked.entry.seconds + (asked.entry.within or 0.0)):
+        async with asyncio.timeout(lab.slowness * (PROBE_SECONDS + asked.entry.seconds + (asked.entry.within or 0.0))):
             answer = await QUESTIONS[asked.entry.probe](scene, asked.entry)
     except TimeoutError:
         answer = Answer(ok=False, value=None, unit="", detail="did not end in time")
@@ -193,7 +193,7 @@ async def throughput(scene: Scene, entry: ProbeEntry) -> Answer:
                 str(math.ceil(entry.seconds)),
                 "-J",
             ]
-            done = (await scene.source.run(words, timeout=entry.seconds + PROBE_SECONDS)).must_work()
+            done = (await scene.source.run(words, timeout=entry.seconds + scene.lab.slowness * PROBE_SECONDS)).must_work()
             bits = json.loads(done.out)["end"]["sum_received"]["bits_per_second"]
         return Answer(bits > 0, round(bits / 1e6, 1), "Mbit/s", "one TCP flow, iperf3")
     sent, _ = await tools.transfer(scene.source, scene.target, scene.version, f"{entry.seconds:g}s")

@@ -16,7 +16,7 @@ COMMANDS = (
         (
             Positional("path", "FILE", "a lab file, for example profiles/lab/pair.yaml"),
             JSON,
-            Option("--on", "what the hosts are: namespaces, or those of this ssh_config", "WHERE"),
+            Option("--on", "what the hosts are: namespaces, vms (or vms:trixie), or those of this ssh_config", "WHERE"),
             Option("--package", "the Debian package for them, instead of the newest that fits in dist/", "FILE"),
             Option("--probe", "run only this kind of probe (ping) or this one (ping-v6)", "NAME"),
             Option("--keep", "leave the hosts standing after the probes, until Ctrl-C"),

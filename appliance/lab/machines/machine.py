@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
@@ -148,8 +150,10 @@ class Machine(ABC):
         """Where command lines begin; None: where this process is."""
         return None
 
-    async def run(self, words: Sequence[str | Path], *, timeout: float = COMMAND_SECONDS, stdin: bytes | None = None) -> Done:
-        """Run a program to its end. It is killed after `timeout` seconds, which raises LabFailure."""
+    async def run(self, words: Sequence[str | Path], *, timeout: float | None = None, stdin: bytes | None = None) -> Done:
+        """Run a program to its end. It is killed after `timeout` seconds (two minutes, longer where all is slow), which raises
+        LabFailure."""
+        seconds = self.slowness * COMMAND_SECONDS if timeout is None else timeout
         process = await asyncio.create_subprocess_exec(
             *self.enter(words),
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
@@ -160,14 +164,12 @@ class Machine(ABC):
             start_new_session=True,
         )
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 out, err = await process.communicate(stdin)
         except TimeoutError:
-            raise LabFailure(f"`{' '.join(map(str, words))}` on {self.name} did not end within {timeout:g} s") from None
+            raise LabFailure(f"`{' '.join(map(str, words))}` on {self.name} did not end within {seconds:g} s") from None
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-                await process.wait()
+            await _end(process)
         code = process.returncode if process.returncode is not None else -1
         return Done(tuple(map(str, words)), code, out.decode(errors="replace"), err.decode(errors="replace"))
 
@@ -197,9 +199,7 @@ class Machine(ABC):
                     raise LabFailure(f"`{' '.join(map(str, words))}` on {self.name}: {''.join(said).strip()}")
             yield line, process.stdout.read
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await _end(process)
 
     @abstractmethod
     def told(self, words: Sequence[str | Path], *, stdin: bytes = b"") -> str:
@@ -233,3 +233,11 @@ class Machine(ABC):
         """Ask the node over its control socket; each wait is bounded by `timeout` seconds. Raises what `client.call` raises."""
         with client.Connection(self.control(), timeout) as connection:
             return connection.call(op, args)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill it if it runs. Not by its own `kill`, which takes away the exit code that asyncio waits for."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)  # a zombie at most: nobody but asyncio waits for it, and it has not
+    await process.wait()

@@ -1,0 +1,178 @@
+"""What scenarios happen to: two machines with a node each, `left` that listens and `right` that calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from appliance.lab.definition import LabFile
+from appliance.lab.engine import Lab
+from appliance.lab.guest_rig import Guests
+from appliance.lab.host import Host
+from appliance.lab.machines.guest import GuestMachine
+from appliance.lab.machines.machine import LabFailure
+from appliance.lab.packages import Packages
+
+PROFILE = Path("/etc/appliance/profile.yaml")
+MTU = 1400
+CARDS = {"left": "virtio-net-pci,csum=off", "right": "e1000"}
+"""virtio as it is without tx checksum offload; e1000 has it."""
+READY = "appliance status --json | grep -q '\"ready\": true'"
+SESSION = 'appliance status --json | grep -q \'"state": "active"\''
+PAIR: dict[str, Any] = {
+    "lab": 1,
+    "name": "machines",
+    "links": [{"name": "wan", "hosts": ["left", "right"], "ipv4": "192.0.2.0/24", "ipv6": "2001:db8::/64"}],
+    "hosts": {
+        "left": {
+            "addresses": ["10.8.0.1/24", "fd00:8::1/64"],
+            "listen": ["udp://0.0.0.0:8443"],
+            "mtu": MTU,
+            "peers": {"right": {}},
+        },
+        "right": {
+            "addresses": ["10.8.0.2/24", "fd00:8::2/64"],
+            "mtu": MTU,
+            "peers": {"left": {"endpoints": ["udp://left:8443"]}},
+        },
+    },
+}
+
+
+class Wrong(Exception):
+    """Something is not as it should be; the sentence says what."""
+
+
+class Guest:
+    """One of the two: what an admin does to it. Scripts are the shell's, as root; each call may take seconds."""
+
+    def __init__(self, host: Host) -> None:
+        assert isinstance(host.machine, GuestMachine)
+        self.host = host
+        self.machine = host.machine
+        self.name = host.name
+
+    async def sh(self, script: str, *, check: bool = True, seconds: float = 400.0) -> str:
+        """What a script prints, with its complaints if it may fail. Raises Wrong when it fails and may not."""
+        done = await self.host.run(["sh", "-c", script], timeout=seconds)
+        if check and done.code:
+            raise Wrong(f"{self.name}: {script!r} ended with {done.code}: {done.out}{done.err}")
+        return done.out + ("" if check else done.err)
+
+    async def code(self, script: str, *, seconds: float = 400.0) -> int:
+        """Its exit code."""
+        return (await self.host.run(["sh", "-c", script], timeout=seconds)).code
+
+    async def until(self, script: str, seconds: float = 400.0) -> float:
+        """Wait until a script succeeds. Returns the seconds that took; raises Wrong."""
+        begun = time.monotonic()
+        while await self.code(script):
+            if time.monotonic() - begun > seconds:
+                raise Wrong(f"{self.name}: not within {seconds:g} s: {script}")
+            await asyncio.sleep(0.3)
+        return time.monotonic() - begun
+
+    async def write(self, path: str | Path, text: str, mode: int = 0o644) -> None:
+        """A file, durably."""
+        await asyncio.to_thread(self.machine.put, Path(path), text.encode(), mode)
+
+    async def status(self) -> dict[str, Any]:
+        """What its node says of itself."""
+        found: dict[str, Any] = json.loads(await self.sh("appliance status --json || true"))
+        return found
+
+    async def boot_again(self, *, expect_node: bool = True) -> None:
+        """Lose power, and come up again, with the node as systemd starts it."""
+        await asyncio.to_thread(self.machine.cut_power)
+        await asyncio.to_thread(self.machine.power_on)
+        if expect_node:
+            await self.until(READY)
+
+    async def mtu(self) -> int:
+        """Of the overlay's interface."""
+        return int(await self.sh("cat /sys/class/net/llp0/mtu"))
+
+    async def pid(self) -> int:
+        """Of the service's main process; 0 when it does not run."""
+        return int(await self.sh("systemctl show -p MainPID --value appliance"))
+
+
+class Bed:
+    """Two guests of one Debian, whose nodes have a session."""
+
+    def __init__(
+        self,
+        suite: str = "bookworm",
+        arch: str = "amd64",
+        *,
+        package: Path | None = None,
+        extras: tuple[str, ...] = (),
+        cards: Mapping[str, str] = CARDS,
+        start: bool = True,
+    ) -> None:
+        self._rig = Guests(Packages([package] if package else ()), suite, arch, extras=extras, cards=cards)
+        definition = LabFile.model_validate(PAIR)
+        self._rig.prepare(definition, lambda line: print(f"     {line}", flush=True))
+        self.lab = Lab(definition, start=start, rig=self._rig)
+
+    async def __aenter__(self) -> Self:
+        await self.lab.__aenter__()
+        self.left, self.right = Guest(self.lab.host("left")), Guest(self.lab.host("right"))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.lab.__aexit__(kind, error, trace)
+
+    @property
+    def both(self) -> tuple[Guest, Guest]:
+        """In order."""
+        return self.left, self.right
+
+    def profile(self, guest: Guest, *, mtu: int = MTU, more: str = "") -> str:
+        """The text of a guest's profile, with another MTU and more lines at its end."""
+        return self.lab.profile_text(guest.name).replace(f"mtu: {MTU}", f"mtu: {mtu}") + more
+
+    async def write_profile(self, guest: Guest, *, mtu: int = MTU, more: str = "") -> None:
+        """To where the service reads it."""
+        await guest.write(PROFILE, self.profile(guest, mtu=mtu, more=more), 0o600)
+
+    async def loss(self, count: int = 20, interval: float = 0.2) -> str:
+        """Ping both ways, both kinds of address. Says the loss in per cent, each; raises Wrong when all is lost."""
+        told = []
+        for guest, other in ((self.left, 2), (self.right, 1)):
+            for address in (f"10.8.0.{other}", f"fd00:8::{other}"):
+                answer = await guest.sh(f"ping -q -c {count} -i {interval} -W 2 {address}", check=False)
+                part = next((word for word in answer.split() if word.endswith("%")), "100%")
+                if part == "100%":
+                    raise Wrong(f"{guest.name}: nothing comes back from {address}: {answer}")
+                told.append(part)
+        return f"lost {', '.join(told)}"
+
+    async def as_before(self) -> None:
+        """Both nodes run their first profile again, and have a session: what the next scenario begins with. Raises Wrong."""
+        for guest in self.both:
+            if not guest.machine.guest.running:
+                await asyncio.to_thread(guest.machine.power_on)
+            await self.write_profile(guest)
+            await guest.sh(
+                "appliance confirm --refused; systemctl reset-failed appliance; systemctl enable -q appliance; "
+                "systemctl restart appliance",
+                check=False,
+            )
+        for guest in self.both:
+            await guest.until(SESSION)
+
+
+def expect(true: bool, sentence: str) -> None:
+    """Raise Wrong with the sentence unless it is true."""
+    if not true:
+        raise Wrong(sentence)
+
+
+FAILURES = (Wrong, LabFailure, ValueError, KeyError, IndexError)
+"""What a scenario that does not end as it should raises."""
