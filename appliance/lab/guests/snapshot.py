@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from appliance.lab.guests.image import MEMORY_MEGABYTES, Image
 from appliance.lab.guests.qemu import Power, command
 from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
+from appliance.lab.traces import own
 
 SAVE_SECONDS: Final = 300.0
 WARM_UP: Final = """
@@ -38,6 +40,7 @@ def make(image: Image, path: Path) -> None:
     namespace = Namespace(f"{tag}-image")
     with tempfile.TemporaryDirectory(prefix=f"{tag}.") as name:
         folder = Path(name)
+        held = own(folder)  # labs in other PID namespaces do not see that we live
         namespace.create()
         guest = Guest("image", image, folder, namespace, tag_env={"LAB_DIRECTORY": name})
         try:
@@ -53,3 +56,4 @@ def make(image: Image, path: Path) -> None:
         finally:
             guest.remove()
             namespace.delete()
+            os.close(held)
