@@ -35,6 +35,8 @@ class SshMachine(RemoteMachine):
     """`package` chooses the Debian package for a release and an architecture; it raises LabFailure if there is none."""
 
     kind: ClassVar[str] = "host"
+    slowness: ClassVar[float] = 10.0
+    """It may be a virtual machine without KVM, or far away."""
 
     def __init__(self, name: str, directory: Path, config: Path, tag: Tag, package: Callable[[str, str], Path]) -> None:
         super().__init__(name, directory, FOLDER)
