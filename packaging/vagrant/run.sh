@@ -27,6 +27,8 @@ command -v vagrant >/dev/null || fail "there is no vagrant (Debian package vagra
 vagrant validate --ignore-provider >/dev/null # a lab file that cannot be had so ends here, before anything is made
 command -v VBoxManage >/dev/null || vagrant plugin list | grep -q '^vagrant-libvirt ' ||
   fail "no provider: install VirtualBox, or libvirt and its plugin (Debian packages vagrant-libvirt libvirt-daemon-system)"
+there=$(vagrant status --machine-readable | awk -F, '$3 == "state" && $4 != "not_created" { print $2 }' | paste -sd ' ')
+[ -z "$there" ] || fail "machines of these names are there already ($there), and may be somebody's: vagrant destroy -f removes them"
 mkdir -p build/vagrant
 trap remove EXIT
 trap 'exit 130' INT

@@ -157,6 +157,7 @@ RECORDER = """#!/usr/bin/env bash
 echo "$*" >>"$CALLS"
 case "$*" in
   "plugin list") echo "vagrant-libvirt (0, system)" ;;
+  "status --machine-readable") printf '1,left,state,%s\n1,right,state,not_created\n' "${LEFT:-not_created}" ;;
   up)
     trap 'echo interrupted >>"$CALLS"; exit 1' INT
     while [ "$UP" = waits ]; do read -r -t 60 <>"$CALLS.wait"; done
@@ -178,9 +179,10 @@ class Recorded:
         (folder / "vagrant").chmod(0o755)
         self.environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(self._calls)}
 
-    def start(self, *, up: str = "", fails: str = "") -> subprocess.Popen[bytes]:
-        """`up`: "waits" until a signal. `fails`: the words that end with 1. A group of its own, as a shell makes one."""
-        environment = self.environment | {"UP": up, "FAILS": fails}
+    def start(self, *, up: str = "", fails: str = "", left: str = "not_created") -> subprocess.Popen[bytes]:
+        """`up`: "waits" until a signal. `fails`: the words that end with 1. `left`: the state of that machine at first. A group
+        of its own, as a shell makes one."""
+        environment = self.environment | {"UP": up, "FAILS": fails, "LEFT": left}
         return subprocess.Popen(["packaging/vagrant/run.sh"], cwd=ROOT, env=environment, process_group=0, stderr=subprocess.PIPE)
 
     @property
@@ -197,14 +199,22 @@ def test_machines_are_removed_when_they_cannot_all_be_made(recorded: Recorded) -
     running = recorded.start(fails="up")
     running.communicate(timeout=60)
     assert running.returncode == 1
-    assert recorded.calls == ["validate --ignore-provider", "plugin list", "up", "destroy -f"]
+    assert recorded.calls == ["validate --ignore-provider", "plugin list", "status --machine-readable", "up", "destroy -f"]
+
+
+def test_machines_that_were_there_before_are_left_alone(recorded: Recorded) -> None:
+    running = recorded.start(left="running")
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert b"there already (left)" in said
+    assert recorded.calls[-1] == "status --machine-readable"
 
 
 def test_machines_are_removed_after_a_lab_that_failed_and_its_exit_code_stays(recorded: Recorded) -> None:
     running = recorded.start()
     running.communicate(timeout=60)
     assert running.returncode not in (0, 130)
-    assert recorded.calls[2:] == ["up", "ssh-config", "destroy -f"]
+    assert recorded.calls[3:] == ["up", "ssh-config", "destroy -f"]
     assert not (ROOT / "build/vagrant/ssh_config").exists()
 
 
