@@ -17,6 +17,9 @@ FAMILIES = ("soak", "fuzz", "chaos")
 MEASURED = ("tests/cli/", "tests/unit/", "plugins/")
 """Where processes that tests start count for coverage. What runs in the process of the tests does so everywhere."""
 
+COLLECTED = pytest.StashKey[frozenset[str]]()
+"""The identifiers of all tests that this run has found, also of those that it leaves out."""
+
 # No deadline: other processes share the machine, and time is tested elsewhere, with a clock that the test owns.
 settings.register_profile("short", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
@@ -39,8 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark by folder, skip by reason. What takes minutes comes first, so that in the end nobody waits for it alone."""
+    config.stash[COLLECTED] = frozenset(item.nodeid for item in items)
     items.sort(key=lambda item: item.get_closest_marker("wheels") is None)
     for item in items:
         for family in FAMILIES:
@@ -48,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(family)
         if item.get_closest_marker("netns") and (obstacle := no_namespaces()):
             item.add_marker(pytest.mark.skip(reason=obstacle))
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> frozenset[str]:
+    """The identifiers of all tests that this run has found, `slow` ones too. With files named on the command line: of theirs."""
+    return pytestconfig.stash[COLLECTED]
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,18 @@ import pytest
 
 import appliance
 from appliance.management.iam.roles import OF_THE_API_SERVER, PERMISSIONS
-from appliance.profile.schema import json_schema
+from appliance.profile import schema as profile_schema
 from tests.docs.markdown import DOCUMENTS, ROOT
 
 PACKAGES = {path.parent.name for path in Path(appliance.__path__[0]).glob("*/__init__.py")}
 SHELVES = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} - {"build", "dist"}
 
 by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+@cache
+def of_profiles() -> dict[str, Any]:
+    return profile_schema.json_schema()
 
 
 def quoted(document: Path, pattern: str) -> set[str]:
@@ -57,7 +63,7 @@ def exists(name: str) -> bool:
 
 @by_document
 def test_a_key_that_is_named_exists(document: Path) -> None:
-    sections = set(json_schema()["properties"]) - PACKAGES - {"name", "profile"}
+    sections = set(of_profiles()["properties"]) - PACKAGES - {"name", "profile"}
     named = quoted(document, r"([a-z_]+(?:\[\])?\.[a-z_.]+?(?:\[\])?)(?:: [^`]*)?")
     named -= set(PERMISSIONS) | set(OF_THE_API_SERVER)
     assert not {key for key in named if key.split(".")[0].removesuffix("[]") in sections and not is_key(key)}
@@ -85,7 +91,7 @@ def test_a_decision_is_cited_by_its_number() -> None:
 
 def is_key(path: str) -> bool:
     """Is it a key of a profile, written with dots?"""
-    schema = json_schema()
+    schema = of_profiles()
     node = schema
     for key in path.replace("[]", "").split("."):
         node = node["properties"].get(key) if "properties" in node else node

@@ -47,6 +47,8 @@ def names(path: Path) -> Iterator[str]:
 def test_nothing_in_the_product_is_pretended() -> None:
     assert len(PRODUCT) > 200
     for path in PRODUCT:
+        if not re.search(r"(?i)unittest|testing|mock|fake|dummy|stub", path.read_text()):
+            continue  # nor is such a name in its syntax tree, which takes long to build
         assert not [name for name in imports(path) if name.startswith(("unittest", "appliance.testing"))], path
         assert not [name for name in names(path) if re.search(r"(?i)mock|(^|_)(fake|dummy|stub)", name)], path
 
