@@ -122,6 +122,26 @@ def test_wheels_hold_our_names_only(wheels: list[Path]) -> None:
         assert tops == {expected[distribution], f"{distribution}-{version}.dist-info"}
 
 
+@pytest.mark.wheels
+def test_wheels_hold_every_file_of_the_tree_as_it_is(wheels: list[Path]) -> None:
+    """Templates, pages and descriptors too: what works in the tree finds the same beside it when it is installed."""
+    packages = {"appliance_core": ROOT / "appliance"} | {
+        path.name: path for path in ROOT.glob("plugins/*/src/*") if (path / "__init__.py").is_file()
+    }
+    assert packages.keys() == {wheel.name.split("-")[0] for wheel in wheels}
+    for wheel in wheels:
+        package = packages[wheel.name.split("-")[0]]
+        archive = zipfile.ZipFile(wheel)
+        held = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+        tree = {
+            str(path.relative_to(package.parent)): path.read_bytes()
+            for path in package.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        assert held.keys() == tree.keys()
+        assert not [name for name in tree if held[name] != tree[name]]
+
+
 IMPORT_EVERYTHING = """
 import importlib, importlib.metadata, pathlib, sys
 site = pathlib.Path("site").resolve()
@@ -143,20 +163,54 @@ def test_everything_in_the_wheels_imports_from_an_empty_directory(elsewhere: Pat
     assert run.stdout.split() == sorted(path.parent.name for path in PROJECTS[1:])
 
 
-STANDS_ON_FILES = ("cli", "foundation", "lab", "plugin_host", "profile", "testing", "worker")
-"""Folders of tests/unit whose code reads files of the package, starts programs of it, or looks for itself."""
+STANDS_ON_FILES = (
+    "api_server/dashboard/test_pages.py",
+    "api_server/grpc/test_descriptors.py",
+    "api_server/jobs/test_templates.py",
+    "api_server/reference/test_pages.py",
+    "cli/clients/test_languages.py",
+    "cli/test_entry.py",
+    "cli/test_imports.py",
+    "foundation",
+    "lab",
+    "linux/test_deferring.py",
+    "plugin_host/test_another_list.py",
+    "plugin_host/test_checking.py::test_an_installed_plugin",
+    "plugin_host/test_installed.py",
+    "plugin_host/test_plugins.py",
+    "plugin_host/test_scaffold.py::test_a_new_plugin_passes_its_tests_untouched[routing]",
+    "profile/test_schema.py",
+    "testing",
+    "worker",
+)
+"""Of tests/unit: those whose code reads files of the package, starts programs of it, or looks for itself."""
 
 
 @pytest.mark.wheels
-@pytest.mark.timeout(900)  # minutes of tests in the long form, on a machine that may have as much else to do
-def test_the_fast_suite_passes_against_the_wheels(elsewhere: Path, long_form: bool) -> None:
-    shutil.copytree(ROOT / "tests", elsewhere / "tests", ignore=shutil.ignore_patterns("repo", "__pycache__"))
+def test_what_stands_on_files_passes_against_the_wheels(elsewhere: Path) -> None:
+    of_repository(elsewhere)
+    pass_elsewhere(elsewhere, *(f"tests/unit/{part}" for part in STANDS_ON_FILES))
+
+
+@pytest.mark.wheels
+@pytest.mark.slow
+@pytest.mark.timeout(3600)  # half an hour of tests on a machine that has as much else to do
+def test_the_fast_suite_passes_against_the_wheels(elsewhere: Path) -> None:
+    of_repository(elsewhere)
+    pass_elsewhere(elsewhere, "tests/unit")
+
+
+def of_repository(elsewhere: Path) -> None:
+    """Bring along what tests need, and nothing that is in a wheel."""
+    shutil.copytree(ROOT / "tests", elsewhere / "tests", ignore=shutil.ignore_patterns("repo", "__pycache__"), dirs_exist_ok=True)
     for shelf in ("profiles", "schemas", "docs", "examples"):
-        shutil.copytree(ROOT / shelf, elsewhere / shelf, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / shelf, elsewhere / shelf, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, elsewhere)
-    folders = ["tests/unit"] if long_form else [f"tests/unit/{folder}" for folder in STANDS_ON_FILES]
-    run = run_elsewhere(elsewhere, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not netns", *folders)
+
+
+def pass_elsewhere(elsewhere: Path, *tests: str) -> None:
+    run = run_elsewhere(elsewhere, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not netns", *tests)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
 
 
