@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from appliance.plugin_host.scaffold import create
 
 pytestmark = pytest.mark.wheels
 
+SHELVES = pip._shelves
 PARROT = """
 from appliance.api.hookspecs import hookimpl
 
@@ -33,6 +35,21 @@ def appliance_check_profile(profile, host):
 def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with this machine's pip, unpacked and compiled: out of its wheel Python compiles all of pip at each start."""
+    folder = tmp_path_factory.mktemp("pip")
+    for wheel in [wheel for shelf in pip._shelves() for wheel in shelf.glob("pip-*.whl")][:1]:
+        zipfile.ZipFile(wheel).extractall(folder / wheel.name)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick_pip(unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pip, "_shelves", lambda: [unpacked])
 
 
 @pytest.fixture
@@ -56,7 +73,8 @@ def imported(base: Path, module: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_a_wheel_comes_with_the_library_it_needs(tmp_path: Path, base: Path) -> None:
+def test_a_wheel_comes_with_the_library_it_needs(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pip, "_shelves", SHELVES)  # once by pip as this machine has it
     wheel(tmp_path, "seed", "2.5")
     target = wheel(tmp_path, "appliance-parrot", code=f"import seed\n{PARROT}", entry="parrot", needs=("seed>=2", "pydantic"))
     done = installed(target, base)
