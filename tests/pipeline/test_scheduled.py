@@ -171,10 +171,10 @@ def test_packets_that_wait_survive_the_change_of_a_session() -> None:
 def test_a_peer_gets_no_more_than_its_rate(size: int) -> None:
     two = Pair()
     two.scheduled.limit(two.a.world.peers["b"], 1_000_000)
-    sent = 0
+    sent, twice_the_rate = 0, [packet(0, size)] * (10_000 // size + 1)
     for _ in range(400):
         two.clock.now += 0.005
-        two.fill(*(packet(0, size) for _ in range(10_000 // size + 1)))
+        two.fill(*twice_the_rate)
         two.serve()
         sent = two.figures()["normal"][1]
     assert sent == pytest.approx(2_000_000, rel=0.05)
