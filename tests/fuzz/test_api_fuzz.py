@@ -21,7 +21,7 @@ from schemathesis.schemas import BaseSchema
 from appliance.api_server import example_server
 from appliance.management.operations.table import ROWS
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.no_cover]  # measured by its own tests; here it would take three times as long
 
 
 def config(examples: int, *, coverage: bool, fixed: bool, token: str = "admin", **more: Any) -> SchemathesisConfig:
