@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 FAMILIES = ("soak", "fuzz", "chaos")
-MEASURED = ("tests/cli/", "tests/unit/", "plugins/")
+MEASURED = ("tests/cli/test_a_day.py", "tests/cli/test_running.py", "tests/unit/", "plugins/")
 """Where processes that tests start count for coverage. What runs in the process of the tests does so everywhere."""
 
 COLLECTED = pytest.StashKey[frozenset[str]]()
