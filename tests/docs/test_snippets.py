@@ -91,7 +91,9 @@ def within(fast: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @in_language("yaml", "toml")
 @pytest.mark.usefixtures("within")
-def test_a_profile_is_valid(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_profile_is_valid(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     if schema := re.search(r"\$schema=(\S+)", block.text):
         assert (ROOT / "profiles" / schema[1]).is_file()
     text = block.text.replace("llp1:…", IDENTITY)
