@@ -1,4 +1,7 @@
-"""Hundreds of members of a hash table in virtual time, a thousand in the long form (rigs/kademlia.py): a fifth comes and goes, and a tenth is hostile."""
+"""Hundreds of members of a hash table in virtual time (rigs/kademlia.py), a thousand in the long form.
+
+A fifth comes and goes, and a tenth is hostile.
+"""
 
 from __future__ import annotations
 

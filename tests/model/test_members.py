@@ -1,4 +1,7 @@
-"""Hundreds of members in virtual time, a thousand in the long form (rigs/society.py): what they know, whom they keep, and whom they take for dead."""
+"""Hundreds of members in virtual time (rigs/society.py), a thousand in the long form.
+
+What they know, whom they keep, and whom they take for dead.
+"""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with this machine's pip, unpacked and compiled: out of its wheel Python compiles all of pip at each start."""
     folder = tmp_path_factory.mktemp("pip")
-    for wheel in [wheel for shelf in pip._shelves() for wheel in shelf.glob("pip-*.whl")][:1]:
-        zipfile.ZipFile(wheel).extractall(folder / wheel.name)
+    for packed in [path for shelf in pip._shelves() for path in shelf.glob("pip-*.whl")][:1]:
+        zipfile.ZipFile(packed).extractall(folder / packed.name)
     subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
     return folder
 
