@@ -6,6 +6,7 @@ import os
 import shlex
 import socket
 import subprocess
+from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -46,9 +47,9 @@ class RemoteMachine(Machine):
         self._passing: list[subprocess.Popen[bytes]] = []
         """What passes on what is said to the node; each ends with its connection."""
 
+    @abstractmethod
     def ssh(self) -> list[str]:
         """The command line of this machine that reaches that one, without what is to be run there."""
-        raise NotImplementedError
 
     def enter(self, words: Sequence[str | Path]) -> list[str]:
         """By SSH, with sudo where it takes that."""
