@@ -12,6 +12,11 @@ from appliance.plugin_host.checking import check
 from appliance.plugin_host.scaffold import create
 
 
+@pytest.fixture(autouse=True)
+def _without_schemathesis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:schemathesis")  # here for tests of our own; it takes a second to load
+
+
 def test_an_installed_plugin() -> None:
     report = check("routing-static")
     assert report.ok

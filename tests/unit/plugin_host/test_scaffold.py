@@ -26,6 +26,7 @@ def run(folder: Path, *words: str | Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
     # Our own editable install is an import hook, which a type checker does not follow. A wheel needs no path, and is not judged.
     environment["MYPYPATH"] = str(ROOT)
+    environment["PYTEST_ADDOPTS"] = "-p no:schemathesis"  # here for tests of our own; it takes a second to load
     done = subprocess.run([BIN / words[0], *words[1:]], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
