@@ -70,6 +70,8 @@ fi
 
 if [ "${1:-all}" = rigs ]; then
   needed="qemu-system-x86_64:qemu-system-x86:virtual machines
+qemu-system-aarch64:qemu-system-arm:virtual machines of arm64
+/usr/bin/qemu-aarch64-static:qemu-user-static:making a Debian for arm64
 qemu-img:qemu-utils:virtual machines
 mmdebstrap:mmdebstrap:virtual machines
 busybox:busybox-static:virtual machines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.errors import HostError, MissingPrivilege
 from appliance.lab.guests import cache, debian, disk, network_files, programs, snapshot
@@ -15,6 +15,8 @@ from appliance.lab.guests.image import Image
 
 KEPT_IMAGES: Final = 2
 """Of one Debian with different packages of ours: the last one, and the one before, for upgrades."""
+SAVED: Final = ("amd64",)
+"""Of which there are snapshots: the others cannot have cards plugged in while they run."""
 ALL_USERS: Final = ["0", "0", "4294967295"]
 """/proc/self/uid_map where root is root: elsewhere it may make no device, and no file of another user."""
 
@@ -33,48 +35,85 @@ def make(
         known = f"{', '.join(debian.SUITES)} on {', '.join(programs.EMULATORS)}"
         raise HostError(f"there are no guests with {suite} on {arch}", hint=f"there are {known}")
     _require_root()
+    if package is not None and not package.is_file():
+        raise HostError(f"there is no package {package}", hint="make deb makes one; or name another file")
     programs.require(arch)
-    wanted = debian.packages(arch, extras)
-    store = Cache(cache.place())
-    with store.alone(say):
-        return _make(store, suite, arch, package, wanted, say)
-
-
-def _make(store: Cache, suite: str, arch: str, package: Path | None, wanted: Sequence[str], say: Callable[[str], None]) -> Image:
-    key = _key(store)
-    public = key.with_suffix(".pub").read_text()
-    system_name = debian.name_of(suite, arch, wanted)
-    family = system_name.replace("system", "image")
-    content = package.read_bytes() if package is not None else b""
-    name = f"{family}-{digest(content, public, *_recipe())}"
-
-    def system(folder: Path) -> None:
-        say(f"making {debian.SUITES[suite]} for {arch} from Debian's mirror: a minute, once")
-        debian.make(suite, arch, wanted, folder)
-
-    def whole(folder: Path) -> None:
-        base = store.kept(system_name, system)
-        say(f"making an image of {debian.SUITES[suite]} with {package.name if package else 'no package of ours'}: half a minute")
-        disk.make(base, package, public, folder)
-
-    folder = store.kept(name, whole)
-    made = Image(suite, arch, folder / "kernel", folder / "initial.cpio", folder / "disk.qcow2", None, key)
-    if arch == "amd64":
-        made = made._replace(snapshot=folder / snapshot.name_of(made))
-        assert made.snapshot is not None
-        if not made.snapshot.exists():
-            say(f"booting {debian.SUITES[suite]} and keeping it as it is then: a minute")
-            snapshot.make(made, made.snapshot)
-    store.prune(f"{family}-*", KEPT_IMAGES)
+    order = _Order(suite, arch, package, debian.packages(arch, extras), Cache(cache.place()))
+    made = order.found()
+    if made is None:
+        with order.store.alone(say):
+            made = order.found() or order.make(say)
     return made
 
 
-def _key(store: Cache) -> Path:
-    """The key to all guests of this user. Those that a wire leads to ask for it as well."""
-    path = store.folder / "key"
-    if not path.exists():
-        programs.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "guests", "-f", path)
-    return path
+class _Order(NamedTuple):
+    """What is wanted, and where it is kept."""
+
+    suite: str
+    arch: str
+    package: Path | None
+    packages: tuple[str, ...]
+    store: Cache
+
+    def found(self) -> Image | None:
+        """The image if all of it is there."""
+        if not self._key.exists():
+            return None
+        made = self._image()
+        if not made.disk.exists() or (made.snapshot is not None and not made.snapshot.exists()):
+            return None
+        os.utime(made.disk.parent)
+        return made
+
+    def make(self, say: Callable[[str], None]) -> Image:
+        """Make what is missing. Raises HostError."""
+        if not self._key.exists():
+            programs.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "guests", "-f", self._key)
+        self.store.kept(self._name, lambda folder: self._make_disk(folder, say))
+        made = self._image()
+        if made.snapshot is not None and not made.snapshot.exists():
+            say(f"booting {debian.SUITES[self.suite]} and keeping it as it is then: a minute")
+            snapshot.make(made._replace(snapshot=None), made.snapshot)
+        self.store.prune(f"{self._family}-*", KEPT_IMAGES)
+        return made
+
+    def _make_disk(self, folder: Path, say: Callable[[str], None]) -> None:
+        debian_folder = self.store.kept(self._system, lambda folder: self._make_system(folder, say))
+        inside = self.package.name if self.package is not None else "no package of ours"
+        say(f"making an image of {debian.SUITES[self.suite]} with {inside}: half a minute")
+        disk.make(debian_folder, self.package, self._public_key, folder)
+
+    def _make_system(self, folder: Path, say: Callable[[str], None]) -> None:
+        say(f"making {debian.SUITES[self.suite]} for {self.arch} from Debian's mirror: a minute, once")
+        debian.make(self.suite, self.arch, self.packages, folder)
+
+    def _image(self) -> Image:
+        folder = self.store.folder / self._name
+        made = Image(self.suite, self.arch, folder / "kernel", folder / "initial.cpio", folder / "disk.qcow2", None, self._key)
+        return made._replace(snapshot=folder / snapshot.name_of(made)) if self.arch in SAVED else made
+
+    @property
+    def _key(self) -> Path:
+        """Opens all guests of this user."""
+        return self.store.folder / "key"
+
+    @property
+    def _public_key(self) -> str:
+        return self._key.with_suffix(".pub").read_text()
+
+    @property
+    def _system(self) -> str:
+        return debian.name_of(self.suite, self.arch, self.packages)
+
+    @property
+    def _family(self) -> str:
+        """What the names of all images of this Debian begin with."""
+        return self._system.replace("system", "image", 1)
+
+    @property
+    def _name(self) -> str:
+        content = self.package.read_bytes() if self.package is not None else b""
+        return f"{self._family}-{digest(content, self._public_key, *_recipe())}"
 
 
 def _recipe() -> list[bytes]:
