@@ -1,0 +1,131 @@
+"""The Debian package, built and installed: on a copy of this machine, and on the smallest Debian of each kind that it is for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.rigs import debian_copy, environments
+
+ROOT = Path(__file__).parents[2]
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "appliance/debian"
+RELEASES = {"bookworm": 12, "trixie": 13}
+NEEDED = "python3,nftables,passwd"
+"""What apt would install for the package, and a minimal Debian lacks."""
+
+pytestmark = pytest.mark.wheels
+in_a_copy = pytest.mark.skipif(bool(debian_copy.missing()), reason=debian_copy.missing())
+
+TRIAL = """
+dpkg --purge appliance >/dev/null 2>&1 || true
+dpkg --force-unsafe-io -i /srv/given/*.deb >/dev/null
+dpkg --verify appliance
+appliance version
+appliance keys new /etc/appliance/identity | tail -n 1 | cut -c-5
+appliance check /srv/given/profile.yaml
+cd /usr/lib/appliance/venv
+bin/python -I -v -c 'import appliance.cli.entry' 2>&1 | grep -c '^# code object from /usr/lib/appliance' || true
+cd lib/python3.*/site-packages
+find . -name '*.so' | cut -d. -f2 | cut -c2- | sed 's,/__init__$,,; s,/,.,g' | sort -u >/tmp/modules
+xargs -I {} ../../../bin/python -I -c 'import {}' </tmp/modules
+"""
+"""Ends with the first command that fails."""
+
+
+def build(wheels: list[Path], folder: Path, uv: str, *words: str, suffix: str = "") -> Path:
+    """A folder with the package for a Debian and an architecture, this machine's if none is said, and a profile."""
+    command = [ROOT / "packaging/debian/build.sh", wheels[0].parent, folder, *words]
+    subprocess.run(command, env={**os.environ, "UV": uv, "VERSION_SUFFIX": suffix}, check=True)
+    shutil.copy(ROOT / "profiles/laptop.yaml", folder / "profile.yaml")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(wheels: list[Path], uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not (shutil.which("dpkg-deb") and Path("/usr/bin/python3").exists()):
+        pytest.skip("needs Debian")
+    return build(wheels, tmp_path_factory.mktemp("package"), uv)
+
+
+@pytest.mark.timeout(600)  # it installs all libraries
+def test_the_debian_package_brings_everything(built: Path, tmp_path: Path) -> None:
+    (package,) = built.glob(f"appliance_{VERSION}-1~deb*u1_*.deb")
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
+    assert (tmp_path / "usr/lib/systemd/system/appliance.service").is_file()
+    assert (tmp_path / "usr/lib/systemd/system/appliance@.service").is_file()
+    program = tmp_path / "usr/lib/appliance/venv/bin/appliance"
+    run = subprocess.run(
+        [program, "version"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
+    assert VERSION in run.stdout
+    subprocess.run(
+        [program.with_name("python"), "-c", "import grpc, opentelemetry.exporter.otlp.proto.http, starlette"],
+        check=True,
+        cwd=tmp_path,
+    )
+    plugin = environments.wheel(tmp_path, "appliance-parrot", code="", entry="parrot")
+    run = subprocess.run(
+        [program, "plugin", "install", plugin], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "usr/lib/appliance/venv/lib/appliance/plugins/appliance-parrot/appliance_parrot.py").is_file()
+    foreign = tmp_path / "foreign/appliance"
+    foreign.mkdir(parents=True)
+    (foreign / "__init__.py").write_text("raise SystemExit('not ours')")
+    for environ, folder in (({"PYTHONPATH": str(foreign.parent)}, tmp_path), ({}, foreign.parent)):
+        run = subprocess.run(
+            [program, "version"], cwd=folder, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True
+        )
+        assert (run.returncode, run.stderr) == (0, ""), "what the caller has lying about is not run"
+
+
+@pytest.mark.timeout(600)  # as above, if it is the only one
+@in_a_copy
+def test_the_debian_package_works_where_it_is_installed(built: Path) -> None:
+    try_out(built, Path("/"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # minutes each, once, for a Debian whose machine is emulated
+@in_a_copy
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+@pytest.mark.parametrize("suite", RELEASES)
+def test_it_works_on_the_smallest_debian(suite: str, architecture: str, wheels: list[Path], uv: str, tmp_path: Path) -> None:
+    """For another architecture this machine needs qemu-user-static, and binfmt_misc mounted."""
+    native = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    if architecture != native and not list(Path("/proc/sys/fs/binfmt_misc").glob("qemu-*")):
+        pytest.skip("runs no programs of another architecture: needs qemu-user-static")
+    (tmp_path / "given").mkdir()
+    folder = build(wheels, tmp_path / "given", uv, suite, architecture)
+    assert list(folder.glob(f"appliance_{VERSION}-1~deb{RELEASES[suite]}u1_{architecture}.deb"))
+    system = tmp_path / "system"
+    system.mkdir()
+    subprocess.run(["tar", "-x", "--numeric-owner", "-C", system, "-f", smallest(suite, architecture)], check=True)
+    try_out(folder, system)
+
+
+def try_out(folder: Path, system: Path) -> None:
+    run = debian_copy.run(TRIAL, folder, system)
+    assert run.returncode == 0, run.stdout + run.stderr
+    version, identity, *_, compiled = run.stdout.splitlines()
+    assert version == f"appliance {VERSION}"
+    assert identity == "llp1:"
+    assert compiled == "0", "Python may not write there: each start would compile anew"
+
+
+def smallest(suite: str, architecture: str) -> Path:
+    """A minimal Debian as an archive, made from the mirror once."""
+    archive = CACHE / f"{suite}-{architecture}-root.tar"
+    if not archive.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        part = archive.with_suffix(f".{os.getpid()}")
+        options = ["--format=tar", "--variant=minbase", f"--architectures={architecture}", f"--include={NEEDED}"]
+        subprocess.run([ROOT / "packaging/mmdebstrap.sh", suite, part, *options], check=True)
+        part.rename(archive)
+    return archive
