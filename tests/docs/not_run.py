@@ -8,7 +8,7 @@ NOT_RUN = {
     r"appliance join CODE": "a code comes from another node: docs/mesh.md, where it is typed",
     r"appliance run --rootless": "an ordinary user's: tests/netns/test_rootless.py",
     r"make [a-z]+( [a-zA-Z_]+=.*)?": "words of the Makefile: tests/repo/test_documents.py knows that they exist",
-    r"(make deb && )?sudo apt .*": "installs and removes the package: tests/repo/test_debian_installed.py, test_debian_package.py",
+    r"(make deb && )?sudo apt .*": "installs and removes the package: tests/repo/test_debian_installed.py does it in a copy",
     r"sudo (rm|userdel) .*": "deletes what an admin has",
     r"appliance lab \S+( --json| --story)?": "half a minute each: tests/scenarios/test_labs.py runs every lab, and its story",
     r"appliance lab \S+ --keep": "stays until Ctrl-C: tests/scenarios/test_engine.py interrupts one",

@@ -33,7 +33,7 @@ cd /usr/lib/appliance/venv
 bin/python -I -v -c 'import appliance.cli.entry' 2>&1 | grep -c '^# code object from /usr/lib/appliance' || true
 cd lib/python3.*/site-packages
 find . -name '*.so' | cut -d. -f2 | cut -c2- | sed 's,/__init__$,,; s,/,.,g' | sort -u >/tmp/modules
-xargs -I {} ../../../bin/python -I -c 'import {}' </tmp/modules
+../../../bin/python -I -c 'import importlib, sys; [*map(importlib.import_module, sys.stdin.read().split())]' </tmp/modules
 """
 """Ends with the first command that fails."""
 

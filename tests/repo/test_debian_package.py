@@ -28,8 +28,8 @@ for word in "$@"; do ! grep -qx -e "$word" /run/fails 2>/dev/null || exit 1; don
 SCRIPT
 chmod 755 /usr/local/bin/systemctl
 """
-"""A systemd that runs in the copy, as far as scripts can tell. What it is asked is kept in /run/calls, with whether the program was
-still there; verbs in /run/fails fail."""
+"""A systemd that runs in the copy, as far as scripts can tell. What it is asked is kept in /run/calls, with whether the program
+was still there; verbs in /run/fails fail."""
 
 NO_USERS = """
 for user in appliance appliance-api; do userdel $user; groupdel $user; done 2>/dev/null || true
