@@ -40,7 +40,7 @@ find . -name '*.so' | cut -d. -f2 | cut -c2- | sed 's,/__init__$,,; s,/,.,g' | s
 
 def build(wheels: list[Path], folder: Path, uv: str, *words: str, suffix: str = "") -> Path:
     """A folder with the package for a Debian and an architecture, this machine's if none is said, and a profile."""
-    command = [ROOT / "packaging/debian/build.sh", wheels[0].parent, folder, *words]
+    command = [str(word) for word in (ROOT / "packaging/debian/build.sh", wheels[0].parent, folder, *words)]
     subprocess.run(command, env={**os.environ, "UV": uv, "VERSION_SUFFIX": suffix}, check=True)
     shutil.copy(ROOT / "profiles/laptop.yaml", folder / "profile.yaml")
     return folder

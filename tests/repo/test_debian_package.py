@@ -87,7 +87,7 @@ def pack(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Pack:
         (tree / "usr/lib/appliance/more").write_bytes(os.urandom(more_bytes))
         environ = {"TREE": str(tree), "VERSION": version, "RELEASE": "1", "ARCH": "all", "PYTHON_DEPENDS": "python3"}
         package = to / f"appliance_{version}.deb"
-        command = [*nfpm, "--config", config, "--target", package]
+        command = [*nfpm, "--config", str(config), "--target", str(package)]
         subprocess.run(command, cwd=ROOT, env={**os.environ, **environ}, check=True, capture_output=True)
         return package
 

@@ -17,7 +17,7 @@ def run(commands: str, given: Path, system: Path = Path("/")) -> subprocess.Comp
     """What bash says to these commands, in a copy of a Debian that sees `given` as /srv/given. Ends with the first that fails."""
     with tempfile.TemporaryDirectory() as directory:
         apart = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
-        words = [*apart, "sh", HERE / "debian_copy.sh", directory, given, system]
+        words = [*apart, "sh", str(HERE / "debian_copy.sh"), directory, str(given), str(system)]
         return subprocess.run(words, input=commands, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
 
 
