@@ -10,6 +10,12 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def since_boot() -> float:
+    """Seconds since the host booted, those included in which it was asleep (CLOCK_BOOTTIME). Nobody can set this clock. For what
+    must not take longer because somebody closes a lid; timers of the event loop stand still meanwhile, as `monotonic` does."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def cpu_seconds(pid: int) -> float | None:
     """CPU time that a process has used so far; None if there is no such process. This clock can be read even where /proc is
     hidden.

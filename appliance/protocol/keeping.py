@@ -50,7 +50,7 @@ ROTATE_RETRY = 5.0
 DISOWNED_GAP = 5.0
 """Least seconds between two handshakes that unauthenticated no-session packets may prompt with one peer."""
 DISALLOWED_SECONDS = 10.0
-"""How long a session that a changed policy forbids may last while its replacement is made."""
+"""How long a session may last while its replacement is made that a changed policy forbids, or that grew old asleep."""
 RECONNECT_PAUSE = 1.0
 """Seconds, more or less, until a peer is called whose session ended in order."""
 
@@ -208,6 +208,15 @@ class Keeping:
             self._probing.suspect(session, now)
             session.probes = 1
             self._shared.timers.set((Deadline.ALIVE, session.index), now + UNANSWERED_GAP)
+
+    def slept(self, seconds: float, now: float) -> None:
+        """No timer counted the last `seconds`, for this host was asleep: keys have served so much longer, and the other sides may
+        have ended their sessions long ago."""
+        shared = self._shared
+        for session in [each for each in shared.sessions.values() if each.state is SessionState.ACTIVE]:
+            session.expires = min(session.expires, max(session.expires - seconds, now + DISALLOWED_SECONDS))
+            shared.timers.sooner((Deadline.ROTATE, session.index), seconds)
+            self.unanswered(session, now)
 
     def rotate(self, index: int, now: float) -> None:
         """The timer of a session: its keys have served long enough."""

@@ -325,6 +325,10 @@ class Node:
         if found is not None:
             self._keeping.unanswered(found, now)
 
+    def handle_slept(self, seconds: float, now: float) -> None:
+        """This host was asleep for so long, and `now` did not count it."""
+        self._keeping.slept(seconds, now)
+
     def handle_moved(self, session: int, link: LinkId, source: SocketAddress | None, now: float) -> None:
         """The session's newest record came by another path. (Of older records this must not be told: whoever replays one could
         move us.)"""

@@ -66,6 +66,11 @@ class Timers(Generic[Key]):
             self._heap = [(due, order, key) for due, order, key in self._heap if self._when.get(key) == due]
             heapify(self._heap)
 
+    def sooner(self, key: Key, seconds: float) -> None:
+        """Let `key` be due so much earlier than it would have been, if it is waited for."""
+        if key in self._when:
+            self.set(key, self._when[key] - seconds)
+
     def cancel(self, key: Key) -> None:
         """Let `key` be due never."""
         self._when.pop(key, None)

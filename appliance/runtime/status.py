@@ -132,7 +132,7 @@ def status(shown: Shown) -> dict[str, Any]:
         "judged": dict(shown.judged),
         "parts": node.stats(),
         "plugins": [fact | {"stats": told.get(fact["name"], [])} for fact in node.plugins.report()],
-        "confirm_by": shown.countdown.seconds_left(now),
+        "confirm_by": shown.countdown.seconds_left(),
     }
 
 

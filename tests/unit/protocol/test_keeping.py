@@ -484,3 +484,18 @@ def test_states_go_as_they_should() -> None:
     assert seen[-1] is SessionState.ACTIVE
     ready = next(event for event in pair.a.events if isinstance(event, SessionReady))
     assert ready.session_id.version == 4
+
+
+def test_a_host_that_wakes_asks_at_once_and_makes_the_keys_new_that_grew_old_asleep() -> None:
+    pair = Pair(Network(latency=0.01)).connect()
+    pair.network.run(5.0)
+    first, probed = pair.session("a").session_id, pair.a.node.counters["keepalive-sent"]
+    pair.a.node.handle_slept(30.0, pair.network.now)
+    assert pair.a.node.counters["keepalive-sent"] == probed + 1
+    pair.network.run(2.0)
+    assert pair.session("a").session_id == first, "half a minute makes no key old"
+    pair.a.node.handle_slept(7 * 86400.0, pair.network.now)
+    pair.network.run(2.0)
+    assert pair.session("a").session_id != first
+    assert pair.a.node.counters["rotated"] == 1
+    assert closed(pair.a.events) == []
