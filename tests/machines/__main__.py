@@ -3,7 +3,8 @@ without KVM an instruction costs ten. Exit code 1 when a scenario does not end a
 
     make rigs args='--only reloads,bookworm'       these scenarios, or all of a bed
     make rigs args='--list'                        what there is
-    make rigs args='--write'                       the table in docs/rigs.md is made anew from what came out
+    make rigs args='--write'                       what came out goes into the table in docs/rigs.md
+    make rigs args='--list --write'                only rows that are not there yet do
     make rigs args='--json'                        one document on standard output
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from appliance.errors import ApplianceError
 from tests.machines.bed import FAILURES, Bed
-from tests.machines.scenario import Plan, Steps, Verdict, about, table
+from tests.machines.scenario import REMOVED, REMOVED_ABOUT, Plan, Steps, Verdict, about, table
 from tests.machines.scenarios import PLANS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/rigs.md"
@@ -40,16 +41,23 @@ def main() -> int:
         for plan, chosen in plans:
             for steps in chosen:
                 print(f"{plan.name:10} {steps.__name__:28} {about(steps)}")
+        if wanted.write:
+            _write([])
         return 0
     verdicts = [verdict for plan, chosen in plans for verdict in asyncio.run(_played(plan, chosen))]
     failed = [verdict.name for verdict in verdicts if not verdict.well]
     if wanted.json:
         print(json.dumps([verdict._asdict() for verdict in verdicts], indent=2))
     if wanted.write:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(before + BEGIN + table(verdicts) + "\n" + END + rest.partition(END)[2])
+        _write(verdicts)
     _say(f"failed: {', '.join(failed)}" if failed else f"all {len(verdicts)} scenarios are well")
     return 1 if failed or not verdicts else 0
+
+
+def _write(verdicts: list[Verdict]) -> None:
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    old, _, after = rest.partition(END)
+    PAGE.write_text(before + BEGIN + table(PLANS, verdicts, old) + "\n" + END + after)
 
 
 def _chosen(plan: Plan, only: set[str]) -> tuple[Steps, ...]:
@@ -80,9 +88,7 @@ async def _played(plan: Plan, chosen: tuple[Steps, ...]) -> list[Verdict]:
 def _removed(plan: Plan, bed: Bed) -> Verdict:
     left = bed.lab.left_behind or []
     _say(f"{'FAIL' if left else 'ok  '} {plan.name} removed: {', '.join(left) or 'nothing is left'}")
-    return Verdict(
-        plan.name, "removed", "SIGTERM of both nodes: no trace of them, nor of the machines", not left, 0, "; ".join(left)
-    )
+    return Verdict(plan.name, REMOVED, REMOVED_ABOUT, not left, 0, "; ".join(left))
 
 
 async def _one(plan: Plan, steps: Steps, bed: Bed) -> Verdict:
