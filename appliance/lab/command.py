@@ -15,7 +15,7 @@ from typing import Final
 
 from appliance.errors import ApplianceError, ExitCode, ProfileError
 from appliance.foundation import clock
-from appliance.lab import deeds, privilege, probing
+from appliance.lab import deeds, interruption, privilege, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.guest_rig import Guests
@@ -32,7 +32,6 @@ from appliance.lab.telling import Progress, Story, Teller
 NAMESPACES: Final = "namespaces"
 VMS: Final = "vms"
 """What the hosts of a lab can be, besides those of an ssh_config."""
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,8 @@ def run(path: Path, options: Options) -> int:
     rig = _rig(path, options)
     teller: Teller = Story() if options.story and not options.json else Progress(definition.name)
     report = Report(definition.name)
-    rig.prepare(definition, lambda line: _note(f"lab {definition.name}: {line}"))
+    with interruption.raised():
+        rig.prepare(definition, lambda line: _note(f"lab {definition.name}: {line}"))
     number = asyncio.run(_Run(definition, rig, options, teller, report).whole())
     if options.json:
         sys.stdout.write(json_format.dumps(report.document(), indent=2, ensure_ascii=False) + "\n")
@@ -185,9 +185,7 @@ class _Run:
             else:
                 _note("still removing the lab, nothing would be gained by leaving it half-way")
 
-        for number in SIGNALS:
-            if signal.getsignal(number) is signal.SIG_IGN:  # by nohup, or in the background of a script
-                continue
+        for number in interruption.not_ignored():
             asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
 
 

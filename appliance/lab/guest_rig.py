@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from appliance.errors import ProfileError
+from appliance.errors import HostError, ProfileError
 from appliance.lab.definition import LabFile
 from appliance.lab.guests import images
 from appliance.lab.guests.image import Image
@@ -16,9 +17,12 @@ from appliance.lab.machines.machine import Machine
 from appliance.lab.namespace import Namespace
 from appliance.lab.naming import Tag
 from appliance.lab.packages import PYTHONS, Packages
+from appliance.lab.traces import scratch_root, sweep
 from appliance.lab.underlay import Underlay
 
 ARCHITECTURES: Final = ("amd64", "arm64")
+GUEST_BYTES: Final = 300 << 20
+"""What the disk of one takes while a lab runs: the snapshot with its memory, and what it writes."""
 
 
 class Guests:
@@ -54,8 +58,11 @@ class Guests:
         """Which Debian."""
         return f"a virtual machine with Debian {self._suite} ({self._arch}), a kernel and a systemd of its own"
 
-    def prepare(self, definition: LabFile, say: Callable[[str], None]) -> None:  # noqa: ARG002
+    def prepare(self, definition: LabFile, say: Callable[[str], None]) -> None:
         """The image, which takes minutes the first time. Raises HostError, LabFailure."""
+        for name in sweep():  # the guests of a killed lab run on, and take their memory and processors
+            say(f"removed what a killed lab left behind: {name}")
+        _check_room(scratch_root(), len(definition.hosts))
         self._image = images.make(
             self._suite, self._arch, self._packages.find(self._suite, self._arch), extras=self._extras, say=say
         )
@@ -73,3 +80,13 @@ class Guests:
     def addresses(self, layout: Layout, machines: Mapping[str, Machine]) -> Mapping[str, str]:  # noqa: ARG002
         """They have those of the layout."""
         return {}
+
+
+def _check_room(folder: Path, guests: int) -> None:
+    """A guest whose disk cannot grow stands still, and does not say why. Raises HostError."""
+    free, wanted = shutil.disk_usage(folder).free, guests * GUEST_BYTES
+    if free < wanted:
+        raise HostError(
+            f"{folder} has {free >> 20} MB left; the disks of {guests} virtual machines take {wanted >> 20}",
+            hint="make room on that disk, or name a place on another one: TMPDIR=/elsewhere",
+        )

@@ -30,8 +30,10 @@ class Packages:
             if _fits(path, release, architecture):
                 return path
         word = f"make deb suite={release} arch={architecture}"
+        if self._given:
+            raise LabFailure(f"{self._given[0]} is not for Debian {release} on {architecture}", hint=f"that one comes of: {word}")
         raise LabFailure(
-            f"there is no package for Debian {release} on {architecture} here",
+            f"there is no package for Debian {release} on {architecture} in {FOLDER.absolute()}",
             hint=f"make it ({word}) or name one: --package FILE",
         )
 
@@ -39,10 +41,16 @@ class Packages:
 def _fits(path: Path, release: str, architecture: str) -> bool:
     try:
         done = subprocess.run(
-            ["dpkg-deb", "--show", "--showformat=${Architecture}\n${Depends}\n", path], capture_output=True, text=True, check=True
+            ["dpkg-deb", "--show", "--showformat=${Architecture}\n${Depends}\n", path],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise LabFailure(f"{path} is no Debian package that can be read: {error}") from error
+    except FileNotFoundError:
+        raise LabFailure("there is no program dpkg-deb here", hint="it comes with Debian: apt install dpkg") from None
+    if done.returncode:
+        complaint = (done.stderr.strip().splitlines() or [""])[-1]
+        raise LabFailure(f"{path} is no Debian package that can be read: {complaint}")
     arch, depends = done.stdout.splitlines()[:2]
     found = _DEPENDS.search(depends)
     return arch == architecture and found is not None and tuple(map(int, found.groups())) == PYTHONS.get(release)

@@ -20,12 +20,15 @@ TOOLS: Final = {
     "qemu-img": "qemu-utils",
     "ssh": "openssh-client",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
 }
 EMULATORS: Final = {"amd64": ("qemu-system-x86_64", "qemu-system-x86"), "arm64": ("qemu-system-aarch64", "qemu-system-arm")}
 """By architecture: the command, and the Debian package that brings it."""
 NO_ROOM: Final = "No space left on device"
 TOLD_LINES: Final = 12
 """Of what a program said before it failed. The reason is at the end."""
+WITH_US: Final = ("setpriv", "--pdeathsig", "KILL")
+"""In front of a program that must not go on when this process is killed: whoever comes next begins anew in the same place."""
 PRIVATE: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 """In front of a program that mounts or starts others: when it is killed, its mounts and children go with it."""
 
@@ -45,10 +48,10 @@ def require(arch: str) -> None:
 
 
 def run(*words: str | Path, stdin: str | None = None, environ: dict[str, str] | None = None) -> str:
-    """Run a program to its end, and return what it printed. Ctrl-C kills it. Raises HostError with its last words."""
+    """Run a program to its end, and return what it printed. It dies with this process. Raises HostError with its last words."""
     command = [str(word) for word in words]
     done = subprocess.run(
-        command,
+        [*WITH_US, *command],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         stdout=subprocess.PIPE,

@@ -236,8 +236,9 @@ class Machine(ABC):
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill it if it runs. Not by its own `kill`, which takes away the exit code that asyncio waits for."""
+    """Kill it if it runs, and what it started: asyncio waits until nobody has its pipes any more. Not by its own `kill`, which
+    takes away the exit code that asyncio waits for."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)  # a zombie at most: nobody but asyncio waits for it, and it has not
+            os.killpg(process.pid, signal.SIGKILL)  # a zombie at most: nobody but asyncio waits for it, and it has not
     await process.wait()

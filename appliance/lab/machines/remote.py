@@ -105,8 +105,9 @@ class RemoteMachine(Machine):
             )
         here.settimeout(PATIENCE)
         self._passing = [each for each in self._passing if each.poll() is None] + [process]
-        if here.recv(1) == splice.CONNECTED:
-            return here
+        with suppress(OSError):  # it hangs, or its host has just lost power
+            if here.recv(1) == splice.CONNECTED:
+                return here
         here.close()
         raise NoDaemon(f"nobody answers at the control socket on {self.name}", hint="see journalctl -u appliance there")
 
