@@ -41,7 +41,7 @@ SECONDS_A_HOST: Final = 3.0
 SETTLE_SECONDS: Final = 5.0
 """How long we wait for the kernel to look at carriers. It does so at least once a second."""
 LOOK_EVERY: Final = 0.05
-"""Seconds between two questions to a node."""
+"""Seconds between two questions to a node, longer where all is slow."""
 
 
 class Lab:
@@ -203,7 +203,7 @@ class Lab:
         begun = clock.monotonic()
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(self.slowness * LOOK_EVERY)
         return clock.monotonic() - begun
 
     def change_uplink(self, name: str, uplink: str | None) -> None:

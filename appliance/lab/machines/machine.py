@@ -230,8 +230,9 @@ class Machine(ABC):
         """A connection to the control socket of its node. Raises what `client.connect` raises."""
 
     def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
-        """Ask the node over its control socket; each wait is bounded by `timeout` seconds. Raises what `client.call` raises."""
-        with client.Connection(self.control(), timeout) as connection:
+        """Ask the node over its control socket; each wait is bounded by `timeout` seconds, longer where all is slow. Raises
+        what `client.call` raises."""
+        with client.Connection(self.control(), self.slowness * timeout) as connection:
             return connection.call(op, args)
 
 

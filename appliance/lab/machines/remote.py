@@ -6,13 +6,15 @@ import os
 import shlex
 import socket
 import subprocess
+import threading
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from appliance.errors import HostError, NoDaemon
+from appliance.control import client
+from appliance.errors import ApplianceError, HostError, NoDaemon
 from appliance.lab.machines import splice
 from appliance.lab.machines.machine import Machine
 from appliance.lab.machines.unit import PROFILE, Unit
@@ -46,6 +48,8 @@ class RemoteMachine(Machine):
         self._programs: set[Path] = set()
         self._passing: list[subprocess.Popen[bytes]] = []
         """What passes on what is said to the node; each ends with its connection."""
+        self._watching: client.Connection | None = None
+        self._one_at_a_time = threading.Lock()
 
     @abstractmethod
     def ssh(self) -> list[str]:
@@ -111,8 +115,38 @@ class RemoteMachine(Machine):
         here.close()
         raise NoDaemon(f"nobody answers at the control socket on {self.name}", hint="see journalctl -u appliance there")
 
+    def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
+        """The status, which is asked for again and again, over a connection that stays: a new one starts a program there."""
+        if op != "status":
+            return super().ask(op, args, timeout=timeout)
+        with self._one_at_a_time:
+            return self._status(timeout)
+
+    def _status(self, timeout: float) -> Any:
+        kept, self._watching = self._watching, None
+        if kept is not None:
+            try:
+                told = kept.call("status")
+            except ApplianceError:  # the node was started again, or its host
+                kept.close()
+            else:
+                self._watching = kept
+                return told
+        fresh = client.Connection(self.control(), self.slowness * timeout)
+        try:
+            told = fresh.call("status")
+        except ApplianceError:
+            fresh.close()
+            raise
+        self._watching = fresh
+        return told
+
     def hang_up(self) -> None:
-        """Wait for what passed on what was said: those connections are closed, or their host is gone."""
+        """Close the connections to the node, and wait for what passed on what was said there."""
+        with self._one_at_a_time:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
         for each in self._passing:
             each.kill()
             each.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,38 @@ def test_another_user_than_root_has_sudo(near: Near) -> None:
 def test_no_node_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(NoDaemon, match="nobody answers at the control socket on silent"):
         Silent(tmp_path, name="silent").control()
+
+
+NODE = """
+import json, os, sys
+with open({log!r}, "a") as log: log.write("begun\\n")
+os.write(1, b"+")
+for line in sys.stdin:
+    os.write(1, json.dumps({{"ok": True, "result": json.loads(line)["op"]}}).encode() + b"\\n")
+    if os.path.exists({ending!r}): sys.exit()
+"""
+
+
+class Node(Near):
+    """A node answers there, until the file `ending` is there."""
+
+    def program(self, path: Path) -> list[str]:
+        text = NODE.format(log=str(self.directory / "log"), ending=str(self.directory / "ending"))
+        return [sys.executable, "-I", "-S", "-c", text]
+
+
+def test_the_status_is_asked_over_one_connection(tmp_path: Path) -> None:
+    machine = Node(tmp_path)
+    assert [machine.ask("status") for _ in range(3)] == ["status"] * 3
+    assert (tmp_path / "log").read_text() == "begun\n"
+    assert machine.ask("plugins") == "plugins"
+    assert (tmp_path / "log").read_text() == "begun\n" * 2, "anything else has a connection of its own"
+    machine.hang_up()
+
+
+def test_a_node_that_was_started_again_is_asked_anew(tmp_path: Path) -> None:
+    machine = Node(tmp_path)
+    (tmp_path / "ending").touch()
+    assert [machine.ask("status") for _ in range(3)] == ["status"] * 3
+    assert (tmp_path / "log").read_text() == "begun\n" * 3
+    machine.hang_up()
