@@ -3,7 +3,7 @@
 #
 #   packaging/setup.sh           what development and tests need
 #   packaging/setup.sh demo      what `make demo` needs
-#   packaging/setup.sh rigs      what `make rigs` needs on top: qemu, and what makes the disks of virtual machines
+#   packaging/setup.sh rigs      what `make rigs` needs on top: virtual machines of another processor
 #   packaging/setup.sh clients   what `make clients` needs on top: compilers of the languages that there are clients in
 #
 # As root it installs missing Debian packages; otherwise it names them, and says what is skipped without them. Python packages come
@@ -46,7 +46,13 @@ caddy:caddy:the test of Caddy before the API server
 dnsmasq:dnsmasq-base:the test of tunnels to name servers
 dig:bind9-dnsutils:the test of tunnels to name servers
 chromium:chromium:tests with a browser
-socat:socat:tests/perf/streams.py"
+socat:socat:tests/perf/streams.py
+qemu-system-x86_64:qemu-system-x86:virtual machines
+qemu-img:qemu-utils:virtual machines
+mmdebstrap:mmdebstrap:virtual machines
+busybox:busybox-static:virtual machines
+cpio:cpio:virtual machines
+mke2fs:e2fsprogs:virtual machines"
 fi
 if [ "${1:-all}" = clients ]; then
   needed="$needed
@@ -69,15 +75,8 @@ mvn:maven:the sample for Spring Boot
 fi
 
 if [ "${1:-all}" = rigs ]; then
-  needed="qemu-system-x86_64:qemu-system-x86:virtual machines
-qemu-system-aarch64:qemu-system-arm:virtual machines of arm64
-/usr/bin/qemu-aarch64-static:qemu-user-static:making a Debian for arm64
-qemu-img:qemu-utils:virtual machines
-mmdebstrap:mmdebstrap:virtual machines
-busybox:busybox-static:virtual machines
-cpio:cpio:virtual machines
-mke2fs:e2fsprogs:virtual machines
-ssh:openssh-client:virtual machines and hosts by SSH"
+  needed="qemu-system-aarch64:qemu-system-arm:virtual machines of arm64
+/usr/bin/qemu-aarch64-static:qemu-user-static:making a Debian for arm64"
 fi
 
 install_debian_packages() {

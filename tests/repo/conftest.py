@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.rigs import packaged
 
 
 @pytest.fixture(scope="session")
 def uv() -> str:
     """The program uv."""
-    found = shutil.which(os.environ.get("UV", "uv")) or shutil.which(ROOT / ".tools/bin/uv")
-    if found is None:
-        pytest.skip("needs uv (make setup)")
-    return found
+    return packaged.uv()
 
 
 @pytest.fixture(scope="session")
-def wheels(uv: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A wheel of every distribution of ours."""
-    out = tmp_path_factory.mktemp("wheels")
-    subprocess.run([ROOT / "packaging/wheels.sh", out], env={**os.environ, "UV": uv}, check=True)
-    return sorted(out.glob("*.whl"))
+    return packaged.wheels(tmp_path_factory.mktemp("wheels"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import tomllib
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs import debian_copy, environments
+from tests.rigs import debian_copy, environments, packaged
 
 ROOT = Path(__file__).parents[2]
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -39,7 +40,7 @@ find . -name '*.so' | cut -d. -f2 | cut -c2- | sed 's,/__init__$,,; s,/,.,g' | s
 
 
 def build(wheels: list[Path], folder: Path, uv: str, *words: str, suffix: str = "") -> Path:
-    """A folder with the package for a Debian and an architecture, this machine's if none is said, and a profile."""
+    """A folder with the package for a Debian and an architecture, and a profile."""
     command = [str(word) for word in (ROOT / "packaging/debian/build.sh", wheels[0].parent, folder, *words)]
     subprocess.run(command, env={**os.environ, "UV": uv, "VERSION_SUFFIX": suffix}, check=True)
     shutil.copy(ROOT / "profiles/laptop.yaml", folder / "profile.yaml")
@@ -47,10 +48,14 @@ def build(wheels: list[Path], folder: Path, uv: str, *words: str, suffix: str = 
 
 
 @pytest.fixture(scope="module")
-def built(wheels: list[Path], uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not (shutil.which("dpkg-deb") and Path("/usr/bin/python3").exists()):
-        pytest.skip("needs Debian")
-    return build(wheels, tmp_path_factory.mktemp("package"), uv)
+def built(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    suite = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    if suite not in RELEASES:
+        pytest.skip("needs Debian 12 or 13")
+    folder = tmp_path_factory.mktemp("package")
+    shutil.copy(packaged.debian_package(wheels, suite), folder)
+    shutil.copy(ROOT / "profiles/laptop.yaml", folder / "profile.yaml")
+    return folder
 
 
 @pytest.mark.timeout(600)  # it installs all libraries
