@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from tests.machines.scenario import Plan
-from tests.machines.scenarios import confirming, life, offload
+from tests.machines.scenarios import confirming, life, offload, rival
 
 PLANS: Final = (
-    Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *confirming.ALL, life.node_stops)),
-    Plan("trixie", suite="trixie", scenarios=(life.machines, life.sandbox, *offload.ALL, life.boots, life.node_stops)),
+    Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, life.node_stops)),
+    Plan(
+        "trixie", suite="trixie", scenarios=(life.machines, life.sandbox, *offload.ALL, *rival.ALL, life.boots, life.node_stops)
+    ),
 )
 """In the order in which `make rigs` goes through them."""

@@ -7,6 +7,10 @@ from typing import Final
 
 from tests.machines.bed import Bed, Guest, expect
 
+USO_SINCE: Final = (6, 2)
+"""Linux takes datagrams at a TUN device that it is to cut (TUN_F_USO4)."""
+CUTS_ANYWAY_SINCE: Final = (6, 11)
+"""Linux cuts datagrams by UDP_SEGMENT on cards that compute no checksums."""
 SPEED = "iperf3 -J -c {address} -t {seconds} -O 1"
 
 
@@ -34,6 +38,26 @@ async def throughput(bed: Bed) -> str:
     return "; ".join([*told, await bed.loss(5), f"right's log: {said or 'nothing of offloads'}"])
 
 
+async def kernels(bed: Bed) -> str:
+    """Each kernel's own: USO at the TUN from 6.2 on, EIO without checksum offload before 6.11, as `status` says."""
+    told = []
+    for guest, other, computes in ((bed.left, 2, False), (bed.right, 1, True)):
+        release = (await guest.sh("uname -r")).strip()
+        number = tuple(map(int, release.split(".")[:2]))
+        await guest.sh(f"ping -q -c 3 -i 0.2 -W 10 -s 20000 10.8.0.{other}")  # echoes that are cut into a dozen datagrams
+        status = await guest.status()
+        offloads = set(status["worker"]["offloads"])
+        expect({"csum", "tso4", "tso6"} <= offloads, f"{guest.name}: the TUN device has only {offloads}")
+        expect(({"uso4", "uso6"} <= offloads) == (number >= USO_SINCE), f"{guest.name}, Linux {release}: the TUN has {offloads}")
+        wanted = None if computes or number >= CUTS_ANYWAY_SINCE else "EIO"
+        [session] = status["sessions"]
+        expect(session["offload_problem"] == wanted, f"{guest.name}, Linux {release}: {session['offload_problem']}, not {wanted}")
+        lines = [line for line in (await guest.sh("appliance status")).splitlines() if line.startswith("offload ")]
+        expect(bool(lines) == (wanted is not None), f"{guest.name}: `appliance status` says {lines}")
+        told.append(f"{guest.name}, Linux {release}: {', '.join(sorted(offloads))}; UDP_SEGMENT {wanted or 'used'}")
+    return "; ".join(told)
+
+
 async def _speeds(guest: Guest) -> str:
     told = []
     for label, option in (("out", ""), ("in", "-R")):
@@ -42,4 +66,4 @@ async def _speeds(guest: Guest) -> str:
     return ", ".join(told)
 
 
-ALL: Final = (throughput,)
+ALL: Final = (kernels, throughput)
