@@ -45,7 +45,7 @@ def debian_package(built: list[Path], suite: str) -> Path:
                 shutil.rmtree(old)
             growing = SHELF / "growing"
             shutil.rmtree(growing, ignore_errors=True)
-            command = [ROOT / "packaging/debian/build.sh", built[0].parent, growing, suite]
+            command: list[str | Path] = [ROOT / "packaging/debian/build.sh", built[0].parent, growing, suite]
             subprocess.run(command, env={**os.environ, "UV": uv()}, check=True)
             growing.rename(folder)
     [package] = folder.glob("appliance_*.deb")
