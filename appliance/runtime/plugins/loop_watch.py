@@ -21,6 +21,9 @@ BEAT: Final = 1.0
 """Seconds between two signs of life of the loop."""
 SOON: Final = 0.01
 """Seconds until another look when the core happened to run on the plugin's behalf: it must not be broken off in the middle."""
+SELDOM: Final = 0.5
+"""Each further look comes after twice as long, up to this: where it is the core that takes long, on a host that has no time for
+us, looking must not be all that is done. 60 s of looks also fit the pipe that Python writes each signal to (277 on Linux)."""
 
 Owner = Callable[[FrameType | None], str | None]
 
@@ -32,6 +35,7 @@ class LoopWatch:
         self._owner = owner
         self._beats: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._pause = SOON
         self._before: Any = signal.SIG_DFL
 
     def start(self) -> None:
@@ -47,14 +51,15 @@ class LoopWatch:
             signal.signal(signal.SIGALRM, self._before)
 
     def _beat(self) -> None:
-        self._last = clock.monotonic()
+        self._last, self._pause = clock.monotonic(), SOON
         signal.setitimer(signal.ITIMER_REAL, calls.HELD_UP)
         self._beats = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
     def _ring(self, _number: int, frame: FrameType | None) -> None:
         late = clock.monotonic() - self._last
         if late < calls.HELD_UP or self._owner(frame) is None or (late < patience.SECONDS and _imports(frame)):
-            signal.setitimer(signal.ITIMER_REAL, SOON)
+            signal.setitimer(signal.ITIMER_REAL, self._pause)
+            self._pause = min(2 * self._pause, SELDOM)
             return
         signal.setitimer(signal.ITIMER_REAL, patience.AGAIN)
         raise HeldUp(f"held up the node for {calls.HELD_UP:g} s{place(frame)}")
