@@ -87,6 +87,8 @@ PROGRAM
 }
 
 mkdir -p build/debian
+exec 9>build/debian/lock
+flock 9 # one at a time
 extras=(standard compression progress qr upnp management grpc otel postgresql redis nats mqtt webhook graphql oidc libp2p signalling)
 "$uv" export -q --frozen --no-dev "${extras[@]/#/--extra=}" --no-emit-workspace -o build/debian/requirements.txt
 lay_out_libraries build/debian/requirements.txt

@@ -31,12 +31,33 @@ appliance version
 appliance keys new /etc/appliance/identity | tail -n 1 | cut -c-5
 appliance check /srv/given/profile.yaml
 cd /usr/lib/appliance/venv
-bin/python -I -v -c 'import appliance.cli.entry' 2>&1 | grep -c '^# code object from /usr/lib/appliance' || true
+bin/python -I -v -c 'import appliance.cli.entry' 2>/tmp/imports
+echo "compiled anew: $(grep -c '^# code object from /usr/lib/appliance' /tmp/imports || true)"
 cd lib/python3.*/site-packages
 find . -name '*.so' | cut -d. -f2 | cut -c2- | sed 's,/__init__$,,; s,/,.,g' | sort -u >/tmp/modules
 ../../../bin/python -I -c 'import importlib, sys; [*map(importlib.import_module, sys.stdin.read().split())]' </tmp/modules
 """
 """Ends with the first command that fails."""
+
+REMOVAL = """
+cd /
+cat >/etc/appliance/profile.yaml <<'PROFILE'
+{profile: 1, name: alone, network: {addresses: [10.8.0.1/24]}}
+PROFILE
+appliance apply >/dev/null
+mkfifo /tmp/log
+exec 3<>/tmp/log
+appliance run 2>/tmp/log &
+node=$!
+timeout 120 grep -q '"ready"' <&3
+devices() { ls /proc/sys/net/ipv4/conf | grep llp || true; }
+echo "before the node ended: $(devices)"
+dpkg --remove appliance >/dev/null
+wait $node
+ls /run/appliance 2>/dev/null || true
+echo "after: $(devices)"
+"""
+"""A node that no systemd runs, on what `appliance apply` did before; behind TRIAL."""
 
 
 def build(wheels: list[Path], folder: Path, uv: str, *words: str, suffix: str = "") -> Path:
@@ -92,8 +113,28 @@ def test_the_debian_package_brings_everything(built: Path, tmp_path: Path) -> No
 
 @pytest.mark.timeout(600)  # as above, if it is the only one
 @in_a_copy
-def test_the_debian_package_works_where_it_is_installed(built: Path) -> None:
-    try_out(built, Path("/"))
+@pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs /dev/net/tun")
+def test_the_debian_package_works_where_it_is_installed_and_leaves_the_host_as_it_was(built: Path) -> None:
+    assert try_out(built, Path("/"), TRIAL + REMOVAL)[-2:] == ["before the node ended: llp0", "after: "]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@in_a_copy
+def test_a_higher_version_is_upgraded_to_and_left_again(built: Path, wheels: list[Path], uv: str, tmp_path: Path) -> None:
+    for package in [*built.glob("*.deb"), *build(wheels, tmp_path / "next", uv, suffix="+next").glob("*.deb")]:
+        shutil.copy(package, tmp_path)
+    run = debian_copy.run(
+        f"""dpkg --purge appliance >/dev/null 2>&1 || true
+        for version in {VERSION} {VERSION}+next {VERSION}; do
+            dpkg --force-unsafe-io -i /srv/given/appliance_$version-*.deb >/dev/null 2>&1
+            appliance version
+            dpkg --verify appliance
+        done
+        find /usr/lib/appliance -name '*.dpkg-*'""",
+        tmp_path,
+    )
+    assert run.stdout.splitlines() == [f"appliance {VERSION}{suffix}" for suffix in ("", "+next", "")], run.stderr
 
 
 @pytest.mark.slow
@@ -112,16 +153,18 @@ def test_it_works_on_the_smallest_debian(suite: str, architecture: str, wheels: 
     system = tmp_path / "system"
     system.mkdir()
     subprocess.run(["tar", "-x", "--numeric-owner", "-C", system, "-f", smallest(suite, architecture)], check=True)
-    try_out(folder, system)
+    try_out(folder, system, TRIAL)
 
 
-def try_out(folder: Path, system: Path) -> None:
-    run = debian_copy.run(TRIAL, folder, system)
+def try_out(folder: Path, system: Path, commands: str) -> list[str]:
+    """What commands print that begin with TRIAL."""
+    run = debian_copy.run(commands, folder, system)
     assert run.returncode == 0, run.stdout + run.stderr
-    version, identity, *_, compiled = run.stdout.splitlines()
+    version, identity, _, compiled, *rest = run.stdout.splitlines()
     assert version == f"appliance {VERSION}"
     assert identity == "llp1:"
-    assert compiled == "0", "Python may not write there: each start would compile anew"
+    assert compiled == "compiled anew: 0", "Python may not write there: each start would do it"
+    return rest
 
 
 def smallest(suite: str, architecture: str) -> Path:

@@ -1,8 +1,8 @@
 # For debian_copy.py: the first process of namespaces of its own. Runs the commands of standard input with a copy of SYSTEM as root
 # file system, where what is written goes to memory:  sh debian_copy.sh DIRECTORY FOLDER SYSTEM
 #
-# FOLDER is seen there as /srv/given, and what is unlike SYSTEM as /srv/written. /run is empty, and neither network nor devices of
-# this machine are there.
+# FOLDER is seen there as /srv/given, and what is unlike SYSTEM as /srv/written. /run is empty, and no network of
+# this machine is there.
 set -eu
 directory=$1 given=$2 system=$3 commands=$(cat)
 mount -t tmpfs tmpfs "$directory"
@@ -13,7 +13,9 @@ mount -t proc proc proc
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
 mount -t tmpfs tmpfs dev
-for device in null zero random urandom; do
+mkdir dev/net
+for device in null zero random urandom net/tun; do
+  [ -e "/dev/$device" ] || continue
   touch "dev/$device"
   mount --bind "/dev/$device" "dev/$device"
 done
