@@ -109,10 +109,12 @@ class PluginFault(ApplianceError):
 
 def place_of(error: BaseException) -> str:
     """What a mistake of ours was and where: "KeyError at inbound.py:120, peers.py:95". Not its text, which may hold what a peer
-    sent, or a secret."""
+    sent, or a secret. How Python imports a module is left out, as in its own tracebacks."""
     places: list[str] = []
     at: TracebackType | None = error.__traceback__
     while at is not None:
-        places.append(f"{PurePath(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}")
+        file = at.tb_frame.f_code.co_filename
+        if not file.startswith("<frozen importlib"):
+            places.append(f"{PurePath(file).name}:{at.tb_lineno}")
         at = at.tb_next
     return f"{type(error).__name__} at {', '.join(places[-3:]) or 'a place unknown'}"

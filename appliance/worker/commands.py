@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from appliance.api.transport import AdaptiveDriver, OffloadingDriver
 from appliance.dataplane.classes import rule_from
 from appliance.dataplane.counters import BEAT, BEAT_AT, base
 from appliance.dataplane.peers import Channel, Peer, Session
@@ -19,9 +18,11 @@ from appliance.dataplane.session import AeadFactory, Receiver, Sender
 from appliance.linux.scheduling import SHORT_SLICE, USUAL, ask_for_slices
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 from appliance.worker import orders
+from appliance.worker.abilities import adapts, offloads
 from appliance.worker.loop import answer_from
 
 if TYPE_CHECKING:
+    from appliance.api.transport import AdaptiveDriver
     from appliance.dataplane.compression import Codec
     from appliance.worker.loop import Loop
     from appliance.worker.messages import Message
@@ -135,13 +136,13 @@ class Commands:
 
     def _link_offload(self, order: orders.LinkOffload) -> None:
         link = self._loop.links.get(order.link)
-        if isinstance(link, OffloadingDriver):
+        if offloads(link):
             link.try_offload()
             self._loop.say_offload(link)
 
     def _link_shape(self, order: orders.LinkShape) -> None:
         link = self._loop.links.get(order.link)
-        if isinstance(link, AdaptiveDriver):
+        if adapts(link):
             link.shape(order.datagram)
             self._loop.shaped(link)
 
@@ -331,7 +332,7 @@ class Commands:
     def _send_probe(self, order: orders.SendProbe) -> None:
         """A message padded to one datagram of the size asked for, whatever records are cut into."""
         session = self._world.sessions.get(order.session)
-        if session is None or session.source is not None or not isinstance(session.link, AdaptiveDriver):
+        if session is None or session.source is not None or not adapts(session.link):
             return
         link = session.link
         session.link = Whole(link)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.api.transport import Buffers, OffloadingDriver
+from appliance.api.transport import Buffers
 from appliance.dataplane.handover import Record
 from appliance.dataplane.inbound import Upward, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, compile_outbound
@@ -28,6 +28,7 @@ from appliance.dataplane.peers import Peer, World
 from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
 from appliance.wire.envelope import HEADER, HEADER_BYTES, no_session
 from appliance.worker import pairs, reports
+from appliance.worker.abilities import offloads
 from appliance.worker.channels import Channels
 from appliance.worker.losses import MILLISECONDS, Losses
 from appliance.worker.mesh import Mesh
@@ -275,7 +276,7 @@ class Loop:
     def say_offload(self, link: Driver) -> None:
         """Tell whether the kernel cuts a link's datagrams; its driver may just have found out."""
         number = self._numbers.get(link)
-        if number is not None and isinstance(link, OffloadingDriver):
+        if number is not None and offloads(link):
             self.reporting.say(reports.LinkOffloads(number, link.offload_problem))
 
     def drop_link(self, number: int) -> None:

@@ -6,12 +6,13 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import appliance
 from appliance.control.client import ControlError
-from appliance.errors import ApplianceError, ExitCode, LocalFault, PeerFault, PluginFault
+from appliance.errors import ApplianceError, ExitCode, LocalFault, PeerFault, PluginFault, place_of
 
 
 def tree(root: type[ApplianceError]) -> Iterator[type[ApplianceError]]:
@@ -48,3 +49,14 @@ def test_a_message_its_hint_and_its_cause_stay_together() -> None:
     assert (str(error), error.message, error.hint) == (error.message, "plugin moon: raised ZeroDivisionError", "report it")
     told = ControlError("busy", "another change is under way", exit_code=ExitCode.RETRY)
     assert (told.code, told.retryable) == ("busy", True)
+
+
+def test_the_place_of_a_mistake_is_where_a_module_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_module.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ZeroDivisionError) as caught:
+        importlib.import_module("broken_module")
+    place = place_of(caught.value)
+    assert place.startswith("ZeroDivisionError at test_errors.py:")
+    assert place.endswith(", broken_module.py:1")
+    assert "frozen" not in place

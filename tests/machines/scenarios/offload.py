@@ -51,6 +51,9 @@ async def kernels(bed: Bed) -> str:
         expect(({"uso4", "uso6"} <= offloads) == (number >= USO_SINCE), f"{guest.name}, Linux {release}: the TUN has {offloads}")
         wanted = None if computes or number >= CUTS_ANYWAY_SINCE else "EIO"
         [session] = status["sessions"]
+        expect(session["path_mtu"] != "error", f"{guest.name}: what the path takes is not found out")
+        mistakes = await guest.sh("journalctl -b -u appliance --no-pager -o cat | grep 'please report' | tail -1", check=False)
+        expect(not mistakes.strip(), f"{guest.name}: {mistakes}")
         expect(session["offload_problem"] == wanted, f"{guest.name}, Linux {release}: {session['offload_problem']}, not {wanted}")
         lines = [line for line in (await guest.sh("appliance status")).splitlines() if line.startswith("offload ")]
         expect(bool(lines) == (wanted is not None), f"{guest.name}: `appliance status` says {lines}")

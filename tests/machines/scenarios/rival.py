@@ -18,7 +18,7 @@ OURS: Final = "10.8.0.{}"
 RIVALS: Final = {"kernel": ("10.9.0.{}", 51820), "go": ("10.9.1.{}", 51821)}
 """By their words: the address of the first or second host inside, and the UDP port."""
 GO: Final = "/usr/local/bin/wireguard-go"
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 FLOW: Final = "iperf3 -J -c {address} -t 1 {option}"
 
 

@@ -39,7 +39,7 @@ class Usage(NamedTuple):
 
 def test_room_for_the_disks_is_looked_for_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_rig, "sweep", list)
-    monkeypatch.setattr(guest_rig.shutil, "disk_usage", lambda _: Usage(2 * guest_rig.GUEST_BYTES - 1))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(2 * guest_rig.GUEST_BYTES - 1))
     with pytest.raises(HostError, match="MB left; the disks of 2 virtual machines take 600") as caught:
         Guests(Packages()).prepare(load(PAIR), print)
     assert "TMPDIR" in caught.value.hint
