@@ -39,6 +39,7 @@ LEFT_OUT: Final = (
     *(f"{root}/modules/*/kernel/{what}/*" for root in ("/lib", "/usr/lib") for what in _HARDWARE),
 )
 _UNREACHABLE: Final = re.compile(r"Could not (?:resolve|connect)|Temporary failure|Failed to fetch|Unable to connect|timed out")
+_UNKNOWN: Final = re.compile(r"Unable to locate package (\S+)|Package '(\S+)' has no installation candidate")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """Of a package (Debian Policy, section 5.6.1)."""
 NO_SERVICES: Final = r"""cd "$1"/usr/sbin && printf '#!/bin/sh\nexit 101\n' >policy-rc.d && chmod 755 policy-rc.d"""
@@ -75,10 +76,15 @@ def make(suite: str, arch: str, wanted: Sequence[str], root: Path) -> None:
         # without an initial file system for each kernel: guests have one of a few modules, which boots 20 seconds sooner
         programs.run(*words, stdin=sources(suite, _targets()), environ={"INITRD": "No"})
     except HostError as error:
+        if unknown := _UNKNOWN.search(error.message):
+            raise HostError(
+                f"{SUITES[suite]} has no package {unknown[1] or unknown[2]}",
+                hint=f"https://packages.debian.org/{suite}/ tells which there are",
+            ) from None
         if _UNREACHABLE.search(error.message):
             raise HostError(
                 f"{SUITES[suite]} cannot be fetched from a mirror: {error.message}",
-                hint="guests need Debian's packages once: look at the network and at /etc/apt, or at the name of the package",
+                hint="guests need Debian's packages once: look at the network and at /etc/apt",
             ) from None
         raise
 

@@ -31,7 +31,7 @@ READY: Final = "ready"
 BOOT_SECONDS: Final = 600.0
 """For a boot until ssh takes a command: half a minute where nothing else runs."""
 COMMAND_SECONDS: Final = 300.0
-END_SECONDS: Final = 10.0
+END_SECONDS: Final = 60.0
 TOLD_LINES: Final = 25
 SEED_BYTES: Final = 64
 

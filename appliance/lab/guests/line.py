@@ -18,7 +18,7 @@ from appliance.lab.namespace import Namespace
 GREETING_SECONDS: Final = 5.0
 LOGIN_SECONDS: Final = 120.0
 """A login takes one second on a core of its own."""
-END_SECONDS: Final = 10.0
+END_SECONDS: Final = 60.0
 LONGEST_PATH: Final = 107 - 17
 """Of a Unix socket's name (unix(7)), less what ssh appends to it for a moment."""
 OPTIONS: Final = {

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from appliance.errors import HostError
 
-ANSWER_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 120.0
 """qemu answers in milliseconds, but may wait for a core."""
 MOST_LINE: Final = 1 << 20
 """Bytes of one message. The longest that is asked for has some hundred."""

@@ -31,6 +31,10 @@ WITH_US: Final = ("setpriv", "--pdeathsig", "KILL")
 """In front of a program that must not go on when this process is killed: whoever comes next begins anew in the same place."""
 PRIVATE: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 """In front of a program that mounts or starts others: when it is killed, its mounts and children go with it."""
+FOREIGN: Final = Path("/proc/sys/fs/binfmt_misc")
+"""Where the kernel names the interpreters that it runs other processors' programs with."""
+_INTERPRETERS: Final = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
+_OURS: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def emulator(arch: str) -> str:
@@ -45,6 +49,17 @@ def require(arch: str) -> None:
     if missing:
         packages = " ".join(sorted(set(missing.values())))
         raise HostError(f"virtual machines need {', '.join(missing)}", hint=f"apt install {packages}")
+
+    if is_foreign(arch) and not (FOREIGN / _INTERPRETERS[arch]).exists():
+        raise HostError(
+            f"programs for {arch} do not run on this machine, and making a Debian runs some",
+            hint=f"apt install qemu-user-static; in a container, before that: mount -t binfmt_misc binfmt_misc {FOREIGN}",
+        )
+
+
+def is_foreign(arch: str) -> bool:
+    """Is it another architecture than this machine's? Then making an image takes a quarter of an hour."""
+    return _OURS.get(os.uname().machine) != arch
 
 
 def run(*words: str | Path, stdin: str | None = None, environ: dict[str, str] | None = None) -> str:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from appliance.errors import HostError
-from appliance.lab.guests import debian
+from appliance.lab.guests import debian, programs
 
 
 def test_packages_are_the_same_list_in_whatever_order_they_are_asked_for() -> None:
@@ -41,6 +43,24 @@ def test_packages_come_from_the_mirror_that_this_machine_uses() -> None:
 
 def test_elsewhere_they_come_from_debians_own() -> None:
     assert "deb http://deb.debian.org/debian-security bookworm-security main\n" in debian.sources("bookworm", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("E: Unable to locate package no-such", "Debian 12 has no package no-such"),
+        ("E: Package 'old-one' has no installation candidate", "Debian 12 has no package old-one"),
+        ("Temporary failure resolving 'deb.debian.org'", "Debian 12 cannot be fetched from a mirror: mmdebstrap ended"),
+        ("dpkg: error processing", "mmdebstrap ended with 25: dpkg: error processing"),
+    ],
+)
+def test_what_failed_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, message: str) -> None:
+    def fail(*words: str | Path, **_: object) -> str:
+        raise programs.failed([str(word) for word in words], 25, said)
+
+    monkeypatch.setattr(programs, "run", fail)
+    with pytest.raises(HostError, match=message):
+        debian.make("bookworm", "amd64", debian.packages("amd64", []), tmp_path)
 
 
 def test_what_our_package_depends_on_is_there() -> None:

@@ -18,6 +18,20 @@ def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPat
     assert caught.value.hint == "apt install busybox-static mmdebstrap qemu-system-arm"
 
 
+def test_another_processors_programs_need_an_interpreter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    foreign = next(arch for arch in programs.EMULATORS if programs.is_foreign(arch))
+    monkeypatch.setattr(programs, "PATH", str(tmp_path))
+    monkeypatch.setattr(programs, "FOREIGN", tmp_path)
+    for tool in (*programs.TOOLS, programs.emulator(foreign)):
+        (tmp_path / tool).touch(mode=0o755)
+    with pytest.raises(HostError, match=f"programs for {foreign} do not run on this machine") as caught:
+        programs.require(foreign)
+    assert "qemu-user-static" in caught.value.hint
+    for interpreter in ("qemu-aarch64", "qemu-x86_64"):
+        (tmp_path / interpreter).touch()
+    programs.require(foreign)
+
+
 def test_a_program_prints_and_reads() -> None:
     assert programs.run("sh", "-c", 'cat; printf %s "$WORD"', stdin="told ", environ={"WORD": "so"}) == "told so"
 
