@@ -71,6 +71,8 @@ class Cache:
         try:
             make(growing)
             growing.rename(path)
+        except OSError as error:
+            raise HostError(f"{path.name} cannot be made: {error}", hint=f"look at the disk of {self.folder}") from error
         finally:
             shutil.rmtree(growing, ignore_errors=True)
         return path

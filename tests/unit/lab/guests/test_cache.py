@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -51,6 +52,15 @@ def test_nothing_half_made_stays(tmp_path: Path, failure: BaseException) -> None
         raise failure
 
     with pytest.raises(type(failure)):
+        Cache(tmp_path).kept("image-1", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fails_meanwhile_is_told_for_people(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "kernel"))
+
+    with pytest.raises(HostError, match=r"image-1 cannot be made: .*No space left"):
         Cache(tmp_path).kept("image-1", fail)
     assert list(tmp_path.iterdir()) == []
 
