@@ -212,12 +212,14 @@ class Host:
 
     async def end_node(self) -> list[str]:
         """Stop the node if it runs. What it did not undo."""
-        if not self.runs:
-            return []
         try:
+            if not self.runs:
+                return []
             how = await self.machine.service.stop()
         except LabFailure:
             self.machine.service.kill()
             return [f"the node on {self.name} did not end on SIGTERM"]
+        except HostError as error:  # of the machine: it is out of reach
+            return [f"the node on {self.name}: {error.message}"]
         ended = [f"the node on {self.name} {how}"] if how is not None else []
         return ended + [f"{what} on {self.name} after SIGTERM" for what in self.changes()]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import socket
 import subprocess
-import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from appliance.control import client
-from appliance.errors import ApplianceError, HostError, NoDaemon
+from appliance.errors import HostError, NoDaemon
 from appliance.lab.machines import splice
 from appliance.lab.machines.machine import Machine
 from appliance.lab.machines.unit import PROFILE, Unit
@@ -48,12 +48,16 @@ class RemoteMachine(Machine):
         self._programs: set[Path] = set()
         self._passing: list[subprocess.Popen[bytes]] = []
         """What passes on what is said to the node; each ends with its connection."""
-        self._watching: client.Connection | None = None
-        self._one_at_a_time = threading.Lock()
+        self._kept: list[socket.socket] = []
+        """Connections to the node that nobody uses just now."""
 
     @abstractmethod
     def ssh(self) -> list[str]:
         """The command line of this machine that reaches that one, without what is to be run there."""
+
+    def by_hand(self) -> list[str]:
+        """What a person types to see why it is not reached."""
+        return self.ssh()
 
     def enter(self, words: Sequence[str | Path]) -> list[str]:
         """By SSH, with sudo where it takes that."""
@@ -76,9 +80,9 @@ class RemoteMachine(Machine):
             self._programs.add(path)
         return ["python3", "-I", str(there)]
 
-    def told(self, words: Sequence[str | Path], *, stdin: bytes = b"") -> str:
+    def told(self, words: Sequence[str | Path], *, stdin: bytes = b"", seconds: float = PATIENCE) -> str:
         """By SSH."""
-        return self._done(words, stdin).decode(errors="replace")
+        return self._done(words, stdin, seconds).decode(errors="replace")
 
     def has(self, program: str) -> bool:
         """As root's shell finds it."""
@@ -116,37 +120,24 @@ class RemoteMachine(Machine):
         raise NoDaemon(f"nobody answers at the control socket on {self.name}", hint="see journalctl -u appliance there")
 
     def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
-        """The status, which is asked for again and again, over a connection that stays: a new one starts a program there."""
-        if op != "status":
-            return super().ask(op, args, timeout=timeout)
-        with self._one_at_a_time:
-            return self._status(timeout)
-
-    def _status(self, timeout: float) -> Any:
-        kept, self._watching = self._watching, None
-        if kept is not None:
-            try:
-                told = kept.call("status")
-            except ApplianceError:  # the node was started again, or its host
-                kept.close()
-            else:
-                self._watching = kept
-                return told
-        fresh = client.Connection(self.control(), self.slowness * timeout)
+        """Over a connection that is kept, since each new one starts a program there. Raises what `client.call` raises."""
+        kept = self._kept.pop() if self._kept else None
+        if kept is not None and select.select([kept], [], [], 0)[0]:  # nothing was asked: its other end has hung up
+            kept.close()
+            kept = None
+        connected = kept or self.control()
         try:
-            told = fresh.call("status")
-        except ApplianceError:
-            fresh.close()
+            answer = client.Connection(connected, self.slowness * timeout).call(op, args)
+        except BaseException:
+            connected.close()
             raise
-        self._watching = fresh
-        return told
+        self._kept.append(connected)
+        return answer
 
     def hang_up(self) -> None:
-        """Close the connections to the node, and wait for what passed on what was said there."""
-        with self._one_at_a_time:
-            if self._watching is not None:
-                self._watching.close()
-                self._watching = None
+        """End what passes on what is said."""
+        while self._kept:
+            self._kept.pop().close()
         for each in self._passing:
             each.kill()
             each.wait()
@@ -156,7 +147,7 @@ class RemoteMachine(Machine):
         """They are copied anew when they are wanted: a loss of power may have taken them."""
         self._programs.clear()
 
-    def _done(self, words: Sequence[str | Path], stdin: bytes = b"") -> bytes:
+    def _done(self, words: Sequence[str | Path], stdin: bytes = b"", seconds: float = PATIENCE) -> bytes:
         try:
             done = subprocess.run(  # in a session of its own: a Ctrl-C is for the lab
                 self.enter(words),
@@ -164,14 +155,16 @@ class RemoteMachine(Machine):
                 capture_output=True,
                 check=False,
                 env=self.environ(),
-                timeout=PATIENCE,
+                timeout=seconds,
                 start_new_session=True,
             )
         except subprocess.TimeoutExpired:
-            raise HostError(f"{self.place} does not answer within {PATIENCE:g} s") from None
+            raise HostError(f"{self.place} does not answer within {seconds:g} s") from None
+        except FileNotFoundError:
+            raise HostError("there is no program ssh here", hint="install it: apt install openssh-client") from None
         if done.returncode:
             complaint = (done.stderr or done.stdout).decode(errors="replace").strip()[-500:]
             if done.returncode == UNREACHABLE:
-                raise HostError(f"{self.place} is not reached: {complaint}")
+                raise HostError(f"{self.place} is not reached: {complaint}", hint=f"try: {shlex.join(self.by_hand())}")
             raise HostError(f"`{' '.join(map(str, words))}` on {self.name} failed: {complaint}")
         return done.stdout

@@ -38,12 +38,12 @@ class Unit(Service):
     @property
     def runs(self) -> bool:
         """As systemd says it."""
-        return self._started and self._show("ActiveState") not in _GONE
+        return self._started and not self._is_gone
 
     @property
     def ended(self) -> str | None:
         """With what systemd says of it."""
-        if not self._started or self._show("ActiveState") not in _GONE:
+        if not self._started or not self._is_gone:
             return None
         return f"with {self._show('ExecMainStatus')} ({self._show('Result')})"
 
@@ -63,10 +63,17 @@ class Unit(Service):
         """Of this boot and those before."""
         return self._machine.told(["journalctl", "--no-pager", "--output=cat", f"--unit={UNIT}"])
 
-    def forget(self) -> None:
-        """Disable it, and remove what `kill` left. Raises HostError."""
-        self._machine.told(["systemctl", "disable", "--quiet", UNIT])
-        self._machine.told(["sh", "-c", f"rm -f {NO_RESTART}; systemctl daemon-reload; systemctl reset-failed {UNIT} || true"])
+    def forget(self, *, enabled: bool = False) -> None:
+        """Remove what `kill` left, and have it as it was: enabled, or not. Works without a unit too. Raises HostError."""
+        disable = "" if enabled else f"systemctl disable --quiet {UNIT}; "
+        clean = f"rm -f {NO_RESTART}; rmdir {NO_RESTART.parent}; systemctl daemon-reload; systemctl reset-failed {UNIT}"
+        self._machine.told(["sh", "-c", f"{{ {disable}{clean}; }} 2>/dev/null || true"])
+
+    @property
+    def _is_gone(self) -> bool:
+        """Has it ended, with nothing under way that starts it? A start that systemd has queued is such a thing."""
+        state, job = self._machine.told(["systemctl", "show", "-p", "ActiveState", "-p", "Job", UNIT]).split()
+        return state.partition("=")[2] in _GONE and job.partition("=")[2] in ("", "0")
 
     def _systemctl_after(self, script: str) -> None:
         try:
