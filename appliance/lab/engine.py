@@ -89,7 +89,7 @@ class Lab:
                 await self.begin()
                 await self.wait_for_sessions()
         except BaseException as error:
-            await self._remove(failed=isinstance(error, Exception))
+            await self._remove_wholly(failed=isinstance(error, Exception))
             raise
         return self
 
@@ -107,7 +107,7 @@ class Lab:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Remove everything, and check that it is gone."""
-        await self._remove(failed=isinstance(error, Exception))
+        await self._remove_wholly(failed=isinstance(error, Exception))
 
     def build(self) -> None:
         """Machines, wires, identities and profiles. Raises HostError, LabFailure."""
@@ -257,6 +257,15 @@ class Lab:
             devices=underlay.devices() if underlay is not None else frozenset(),
             cookies=underlay.cookies() if underlay is not None else frozenset(),
         )
+
+    async def _remove_wholly(self, *, failed: bool) -> None:
+        """A Ctrl-C that comes when this has begun is heard when it is over."""
+        removing = asyncio.get_running_loop().create_task(self._remove(failed=failed), name="remove the lab")
+        try:
+            await asyncio.shield(removing)
+        except asyncio.CancelledError:
+            await removing
+            raise
 
     async def _remove(self, *, failed: bool) -> None:
         traces = self._traces()
