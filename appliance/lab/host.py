@@ -185,8 +185,9 @@ class Host:
         """What is worth keeping after a failure, by the names of files: the node's log, if there is one, and its profile."""
         found = {}
         with suppress(HostError, OSError):
-            if text := self.machine.service.log_text():
-                found["node.log"] = text
+            if not (text := self.machine.service.log_text()):
+                return {}
+            found["node.log"] = text
             found[self.profile.name] = self.machine.get(self.profile).decode(errors="replace")
         return found
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
+import shlex
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from appliance.api.values import Interface
-from appliance.errors import ProfileError
+from appliance.errors import HostError, ProfileError
 from appliance.lab.definition import LabFile
 from appliance.lab.layout import End, Layout
 from appliance.lab.machines.machine import LabFailure, Machine
-from appliance.lab.machines.sshed import SshMachine
+from appliance.lab.machines.remote import UNREACHABLE
+from appliance.lab.machines.sshed import CONNECT_SECONDS, SshMachine
 from appliance.lab.naming import Tag
 from appliance.lab.packages import Packages
 from appliance.lab.underlay import Underlay
+
+_QUIETLY: Final = ("-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", f"ConnectTimeout={CONNECT_SECONDS}")
 
 
 class SshHosts:
@@ -38,6 +43,24 @@ class SshHosts:
             raise ProfileError(
                 f"the lab {definition.name} wants {what}, which hosts by SSH have not", hint="run it on namespaces or on vms"
             )
+        self._reach(definition.hosts)
+
+    def _reach(self, names: Iterable[str]) -> None:
+        """All must answer before one of them is changed. Raises HostError with all that do not."""
+        calling = {name: ["ssh", "-F", str(self._config), *_QUIETLY, name, "true"] for name in names}
+        try:
+            logins = {
+                name: subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                for name, words in calling.items()
+            }
+        except FileNotFoundError:
+            raise HostError("there is no program ssh here", hint="install it: apt install openssh-client") from None
+        said = {name: login.communicate()[1].decode(errors="replace").strip() for name, login in logins.items()}
+        missed = {name: said[name] for name, login in logins.items() if login.returncode == UNREACHABLE}
+        if missed:
+            told = "; ".join(f"{name}: {why}" for name, why in missed.items())
+            by_hand = shlex.join(["ssh", "-F", str(self._config), next(iter(missed))])
+            raise HostError(f"hosts of {self._config} are not reached: {told}", hint=f"try: {by_hand}")
 
     def machine(self, name: str, tag: Tag, directory: Path) -> Machine:
         """The host of that name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from rigs.labs import bare
 
 from appliance.lab import namespace, probing, traces
 from appliance.lab.engine import Lab
+from appliance.lab.host import Host
 from appliance.lab.machines.machine import LabFailure
 from appliance.lab.naming import Tag
 
@@ -78,6 +80,28 @@ async def test_everything_goes_when_a_step_fails() -> None:
     assert strays[0].wait(5) == -signal.SIGKILL
     assert lab.left_behind == []
     assert not [name for name in namespace.existing() if lab.tag.names(name)]
+
+
+async def test_a_signal_during_the_removal_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(bare("a", "b"), start=False)
+    removal_began, signalled = asyncio.Event(), asyncio.Event()
+
+    async def while_a_host_is_slow(_: Host) -> list[str]:
+        removal_began.set()
+        await signalled.wait()
+        return []
+
+    async def run() -> None:
+        async with lab:
+            monkeypatch.setattr(Host, "end_node", while_a_host_is_slow)
+
+    running = asyncio.create_task(run())
+    await removal_began.wait()
+    running.cancel()
+    asyncio.get_running_loop().call_soon(signalled.set)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert lab.left_behind == []
 
 
 async def test_a_host_that_cannot_be_built_takes_the_others_with_it() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import select
 import shlex
 import socket
 import subprocess
+import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from appliance.control import client
-from appliance.errors import HostError, NoDaemon
+from appliance.errors import ApplianceError, HostError, NoDaemon
 from appliance.lab.machines import splice
 from appliance.lab.machines.machine import Machine
 from appliance.lab.machines.unit import PROFILE, Unit
@@ -48,8 +48,8 @@ class RemoteMachine(Machine):
         self._programs: set[Path] = set()
         self._passing: list[subprocess.Popen[bytes]] = []
         """What passes on what is said to the node; each ends with its connection."""
-        self._kept: list[socket.socket] = []
-        """Connections to the node that nobody uses just now."""
+        self._watching: client.Connection | None = None
+        self._one_at_a_time = threading.Lock()
 
     @abstractmethod
     def ssh(self) -> list[str]:
@@ -120,24 +120,37 @@ class RemoteMachine(Machine):
         raise NoDaemon(f"nobody answers at the control socket on {self.name}", hint="see journalctl -u appliance there")
 
     def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
-        """Over a connection that is kept, since each new one starts a program there. Raises what `client.call` raises."""
-        kept = self._kept.pop() if self._kept else None
-        if kept is not None and select.select([kept], [], [], 0)[0]:  # nothing was asked: its other end has hung up
-            kept.close()
-            kept = None
-        connected = kept or self.control()
+        """The status, which is asked for again and again, over a connection that stays: a new one starts a program there."""
+        if op != "status":
+            return super().ask(op, args, timeout=timeout)
+        with self._one_at_a_time:
+            return self._status(timeout)
+
+    def _status(self, timeout: float) -> Any:
+        kept, self._watching = self._watching, None
+        if kept is not None:
+            try:
+                told = kept.call("status")
+            except ApplianceError:  # the node was started again, or its host
+                kept.close()
+            else:
+                self._watching = kept
+                return told
+        fresh = client.Connection(self.control(), self.slowness * timeout)
         try:
-            answer = client.Connection(connected, self.slowness * timeout).call(op, args)
-        except BaseException:
-            connected.close()
+            told = fresh.call("status")
+        except ApplianceError:
+            fresh.close()
             raise
-        self._kept.append(connected)
-        return answer
+        self._watching = fresh
+        return told
 
     def hang_up(self) -> None:
-        """End what passes on what is said."""
-        while self._kept:
-            self._kept.pop().close()
+        """Close the connections to the node, and wait for what passed on what was said there."""
+        with self._one_at_a_time:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
         for each in self._passing:
             each.kill()
             each.wait()

@@ -147,7 +147,8 @@ class SshMachine(RemoteMachine):
             if self._claim is not None:
                 self._claim.release()
             self.hang_up()
-            subprocess.run(self._ssh("-O", "exit", self.name), capture_output=True, check=False)
+            with suppress(FileNotFoundError):  # there is no ssh(1) here
+                subprocess.run(self._ssh("-O", "exit", self.name), capture_output=True, check=False)
         return left
 
     def _go_on(self) -> None:
@@ -188,7 +189,7 @@ class SshMachine(RemoteMachine):
         except Taken:
             raise self._taken() from None
         except HostError as error:
-            raise HostError(f"{self.name}: {error.message}", hint=error.hint) from None
+            raise HostError(f"{self.name}: {error.message}", hint=self._advice(error.message)) from None
 
     def _taken(self) -> LabFailure:
         with suppress(HostError, LabFailure):
@@ -247,17 +248,18 @@ class SshMachine(RemoteMachine):
             self._go_on()
             self.told([*_APT, "install", there], seconds=INSTALL_SECONDS)
         except HostError as error:
-            raise LabFailure(
-                f"{package.name} cannot be installed on {self.name}: {error.message}", hint=self._advice(error)
-            ) from error
+            hint = (
+                self._advice(error.message) or f"what it needs comes from that host's mirror: ssh {self.name} sudo apt-get update"
+            )
+            raise LabFailure(f"{package.name} cannot be installed on {self.name}: {error.message}", hint=hint) from error
 
-    def _advice(self, error: HostError) -> str:
-        """What may help, by what the programs there said."""
-        if "No space left" in error.message or "enough free space" in error.message:
+    def _advice(self, said: str) -> str:
+        """What may help, by what the programs there said; empty if nothing is known."""
+        if "No space left" in said or "enough free space" in said:
             return f"make room there, 300 MB: ssh {self.name} df -h /var /usr"
-        if "lock" in error.message:
+        if "lock" in said:
             return f"another program installs packages there; wait for it: ssh {self.name} ps -C apt-get,dpkg,unattended-upgr"
-        return f"packages that it needs come from that host's mirror: ssh {self.name} sudo apt-get update"
+        return ""
 
     def _states(self) -> dict[str, str]:
         return notes_.states(self.told(_STATES))

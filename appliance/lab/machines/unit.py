@@ -60,7 +60,9 @@ class Unit(Service):
         self._kept_dead = True
 
     def log_text(self) -> str:
-        """Of this boot and those before."""
+        """Of this boot and those before; nothing if it was not started: what else is there is another node's."""
+        if not self._started:
+            return ""
         return self._machine.told(["journalctl", "--no-pager", "--output=cat", f"--unit={UNIT}"])
 
     def forget(self, *, enabled: bool = False) -> None:
@@ -72,8 +74,9 @@ class Unit(Service):
     @property
     def _is_gone(self) -> bool:
         """Has it ended, with nothing under way that starts it? A start that systemd has queued is such a thing."""
-        state, job = self._machine.told(["systemctl", "show", "-p", "ActiveState", "-p", "Job", UNIT]).split()
-        return state.partition("=")[2] in _GONE and job.partition("=")[2] in ("", "0")
+        told = self._machine.told(["systemctl", "show", "--property", "ActiveState,Job", UNIT])
+        found = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+        return found.get("ActiveState") in _GONE and found.get("Job", "") in ("", "0")
 
     def _systemctl_after(self, script: str) -> None:
         try:

@@ -15,7 +15,7 @@ SYSTEMCTL = """#!/bin/sh
 echo "$*" >>{folder}/told
 case "$*" in
 *start*) [ ! -e {folder}/broken ] || {{ echo "Unit appliance.service is masked." >&2; exit 1; }} ;;
-*ActiveState*) cat {folder}/state ;;
+*ActiveState*) cat {folder}/state {folder}/job ;;
 *Result*) cat {folder}/result ;;
 *ExecMainStatus*) echo 1 ;;
 esac
@@ -32,8 +32,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Near:
     return Near(tmp_path, "env", f"PATH={tmp_path}:/usr/bin:/bin", "sh", "-c")
 
 
-def says(folder: Path, state: str, result: str = "success") -> None:
-    (folder / "state").write_text(f"{state}\n")
+def says(folder: Path, state: str, result: str = "success", job: str = "") -> None:
+    (folder / "state").write_text(f"ActiveState={state}\n")
+    (folder / "job").write_text(f"Job={job}\n")
     (folder / "result").write_text(f"{result}\n")
 
 
@@ -56,6 +57,14 @@ def test_a_service_that_failed_says_how(machine: Near) -> None:
     says(machine.directory, "failed", "exit-code")
     assert not service.runs
     assert service.ended == "with 1 (exit-code)"
+
+
+def test_one_that_is_to_be_started_has_not_ended(machine: Near) -> None:
+    service = Unit(machine)
+    service.start()
+    says(machine.directory, "inactive", job="4711")
+    assert service.runs
+    assert service.ended is None
 
 
 def test_one_that_cannot_start_says_why(machine: Near) -> None:

@@ -1,0 +1,50 @@
+"""Who has a host: here the host is this machine, and nothing stands between."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import HostError
+from appliance.lab.machines.claim import Claim, Taken
+
+
+def enter(words: Sequence[str | Path]) -> list[str]:
+    return [str(word) for word in words]
+
+
+def claim(folder: Path) -> Claim:
+    return Claim(enter, os.environ, folder)
+
+
+def test_one_lab_has_a_host_at_a_time(tmp_path: Path) -> None:
+    first = claim(tmp_path / "lab")
+    with pytest.raises(Taken):
+        claim(tmp_path / "lab")
+    first.release()
+    claim(tmp_path / "lab").release()
+
+
+def test_a_lab_that_is_gone_has_it_no_more(tmp_path: Path) -> None:
+    gone = claim(tmp_path / "lab")
+    os.kill(gone.holder, signal.SIGKILL)
+    gone.release()
+    claim(tmp_path / "lab").release()
+
+
+def test_a_lock_that_went_with_its_folder_is_nobodys(tmp_path: Path) -> None:
+    first = claim(tmp_path / "lab")
+    (tmp_path / "lab/lock").unlink()
+    second = claim(tmp_path / "lab")
+    second.release()
+    first.release()
+
+
+def test_where_no_folder_can_be_made_the_host_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HostError, match="Not a directory"):
+        claim(tmp_path / "file/lab")

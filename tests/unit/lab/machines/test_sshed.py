@@ -1,0 +1,74 @@
+"""What a lab says of hosts that it cannot use. What ssh(1) would run there is run here, by a program of that name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import HostError
+from appliance.lab.machines.machine import LabFailure
+from appliance.lab.machines.sshed import SshMachine
+from appliance.lab.naming import Tag
+
+Host = Callable[[str], SshMachine]
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host, by the shell script that its ssh(1) is; the last word is what is to be run there."""
+
+    def made(script: str) -> SshMachine:
+        program = tmp_path / "bin/ssh"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/bash\nwords="${{@: -1}}"\n{script}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/sbin:/usr/bin:/sbin:/bin")
+        directory = tmp_path / "lab/one"
+        directory.mkdir(parents=True)
+        return SshMachine("one", directory, Path("/etc/hosts.conf"), Tag(1, 2, 3), none_fits)
+
+    return made
+
+
+def none_fits(release: str, architecture: str) -> Path:
+    raise LabFailure(f"no package for {release} on {architecture}")
+
+
+def test_one_that_is_down_is_to_be_tried_by_hand(host: Host) -> None:
+    with pytest.raises(HostError, match="not reached: connection refused") as told:
+        host("echo connection refused >&2; exit 255").create()
+    assert told.value.hint == "try: ssh -F /etc/hosts.conf one"
+
+
+def test_a_shell_that_prints_of_itself_is_told(host: Host) -> None:
+    with pytest.raises(LabFailure, match="prints of itself: 'welcome'"):
+        host('echo welcome; exec sh -c "$words"').create()
+
+
+@pytest.mark.parametrize("lines", ["0 bookworm amd64 -", "0 fedora - systemd"])
+def test_what_is_no_debian_with_systemd_is_refused(host: Host, lines: str) -> None:
+    with pytest.raises(LabFailure, match="no Debian that systemd runs"):
+        host(f"printf '%s\\n' {lines}").create()
+
+
+def test_who_is_not_root_is_told_what_sudo_says(host: Host) -> None:
+    refuses = 'case $words in sudo*) echo "sudo: a password is required" >&2; exit 1 ;; esac'
+    with pytest.raises(LabFailure, match="sudo does not make us root: sudo: a password is required") as told:
+        host(f"{refuses}\nprintf '%s\\n' 1000 bookworm amd64 systemd").create()
+    assert "NOPASSWD" in told.value.hint
+
+
+def test_a_package_is_looked_for_before_anything_is_changed(host: Host) -> None:
+    machine = host("printf '%s\\n' 0 noble amd64 systemd")
+    with pytest.raises(LabFailure, match="no package for noble on amd64"):
+        machine.create()
+    assert machine.remove() == []
+
+
+def test_nothing_is_begun_once_the_lab_ends(host: Host) -> None:
+    machine = host("exit 1")
+    machine.abandon()
+    with pytest.raises(LabFailure, match="nothing more is begun on one"):
+        machine.create()
