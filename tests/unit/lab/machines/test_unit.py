@@ -63,8 +63,7 @@ def test_one_that_is_to_be_started_has_not_ended(machine: Near) -> None:
     service = Unit(machine)
     service.start()
     says(machine.directory, "inactive", job="4711")
-    assert service.runs
-    assert service.ended is None
+    assert (service.runs, service.ended) == (True, None)
 
 
 def test_one_that_cannot_start_says_why(machine: Near) -> None:
