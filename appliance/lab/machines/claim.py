@@ -18,10 +18,11 @@ TAKEN: Final = 75
 _HELD: Final = re.compile(rb"held ([0-9]+)")
 _HOLD: Final = f"""
 while umask 077 && mkdir -p "$0" && exec 9>>"$0/lock" && {{ flock -n 9 || exit {TAKEN}; }}; do
-  if [ "$0/lock" -ef /proc/self/fd/9 ]; then echo "held $$"; exec cat >/dev/null; fi
+  if [ "$0/lock" -ef /proc/self/fd/9 ]; then echo "$$ $1" >"$0/lock"; echo "held $$"; exec cat >/dev/null; fi
 done
 """
-"""Whoever ends removes the lock with its folder, so a lock that was got counts only if its file is still there."""
+"""Whoever ends removes the lock with its folder, so a lock that was got counts only if its file is still there. Its holder stands
+in it."""
 
 
 class Taken(Exception):
@@ -31,10 +32,12 @@ class Taken(Exception):
 class Claim:
     """A lock in a folder of the host, which is made with it."""
 
-    def __init__(self, enter: Callable[[Sequence[str | Path]], list[str]], environ: Mapping[str, str], folder: Path) -> None:
-        """Take it. `enter` is the machine's. Raises Taken, HostError."""
+    def __init__(
+        self, enter: Callable[[Sequence[str | Path]], list[str]], environ: Mapping[str, str], folder: Path, lab: str
+    ) -> None:
+        """Take it for `lab`, as others are told. `enter` is the machine's. Raises Taken, HostError."""
         self._process = subprocess.Popen(
-            enter(["sh", "-c", _HOLD, folder]),
+            enter(["sh", "-c", _HOLD, folder, lab]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -24,8 +24,6 @@ class Notes:
 
     lab: str
     """Whose they are, for people: `lab-… on HOST`."""
-    holder: int
-    """The process on the host that holds the claim, and ends with the lab."""
     users: tuple[str, ...] = ()
     """Of the package's users, those that were there."""
     folders: tuple[str, ...] = ()
@@ -48,7 +46,6 @@ def read(text: str) -> Notes:
         found = json.loads(text)
         return Notes(
             str(found["lab"]),
-            int(found["holder"]),
             enabled=bool(found["enabled"]),
             **{name: tuple(map(str, found[name])) for name in ("users", "folders", "came", "configured")},
         )

@@ -185,20 +185,21 @@ class SshMachine(RemoteMachine):
 
     def _take(self) -> None:
         try:
-            self._claim = Claim(self.enter, self.environ(), FOLDER)
+            self._claim = Claim(self.enter, self.environ(), FOLDER, self._lab)
         except Taken:
             raise self._taken() from None
         except HostError as error:
             raise HostError(f"{self.name}: {error.message}", hint=self._advice(error.message)) from None
 
     def _taken(self) -> LabFailure:
-        with suppress(HostError, LabFailure):
-            other = notes_.read(self.get(NOTES).decode())
-            if other.lab == self._lab:
-                return LabFailure(f"{self.name} is another host's second name", hint="each host of a lab is a machine of its own")
-            hint = f"wait for it; if it is gone: ssh {self.name} sudo kill {other.holder}"
-            return LabFailure(f"another lab uses {self.name}: {other.lab}", hint=hint)
-        return LabFailure(f"another lab begins on {self.name}", hint="wait for it, or take another host")
+        told = self.told(["sh", "-c", 'cat "$0/lock" 2>/dev/null || true', FOLDER]).strip()
+        holder, _, lab = told.partition(" ")
+        if not lab:
+            return LabFailure(f"another lab begins on {self.name}, or ends", hint="run it again")
+        if lab == self._lab:
+            return LabFailure(f"{self.name} is another host's second name", hint="each host of a lab is a machine of its own")
+        hint = f"wait for it; if it is gone: ssh {self.name} sudo kill {holder}"
+        return LabFailure(f"another lab uses {self.name}: {lab}", hint=hint)
 
     def _undo_an_earlier_one(self) -> None:
         if not self.told(["sh", "-c", '[ ! -e "$0" ] || echo yes', NOTES]).strip():
@@ -217,13 +218,12 @@ class SshMachine(RemoteMachine):
             )
 
     def _as_it_is(self) -> Notes:
-        assert self._claim is not None
         found: dict[str, list[str]] = {"user": [], "folder": [], "enabled": []}
         for line in self.told(["sh", "-c", _BEFORE]).splitlines():
             noun, _, name = line.partition(" ")
             found[noun].append(name)
         users, folders = tuple(found["user"]), tuple(found["folder"])
-        return Notes(self._lab, self._claim.holder, users, folders, enabled=bool(found["enabled"]))
+        return Notes(self._lab, users, folders, enabled=bool(found["enabled"]))
 
     def _write(self, notes: Notes) -> None:
         self.put(NOTES, notes.text().encode())
@@ -273,8 +273,8 @@ class SshMachine(RemoteMachine):
         self.unit.forget(enabled=notes.enabled)
         self._take_off(notes)
         for path in map(str, STATE):
-            emptied = ["find", path, "-mindepth", "1", "-delete"] if path in notes.folders else ["rm", "-rf", path]
-            self.told(emptied)
+            emptied = '[ ! -d "$0" ] || find "$0" -mindepth 1 -delete' if path in notes.folders else 'rm -rf "$0"'
+            self.told(["sh", "-c", emptied, path])
         stay = notes_.installed(self._states(), notes.came)
         for user in USERS:
             if user not in notes.users and PACKAGE not in stay:

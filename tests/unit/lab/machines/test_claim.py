@@ -18,13 +18,14 @@ def enter(words: Sequence[str | Path]) -> list[str]:
 
 
 def claim(folder: Path) -> Claim:
-    return Claim(enter, os.environ, folder)
+    return Claim(enter, os.environ, folder, "lab-1-2-3 on bench")
 
 
 def test_one_lab_has_a_host_at_a_time(tmp_path: Path) -> None:
     first = claim(tmp_path / "lab")
     with pytest.raises(Taken):
         claim(tmp_path / "lab")
+    assert (tmp_path / "lab/lock").read_text() == f"{first.holder} lab-1-2-3 on bench\n", "whoever is refused can say by whom"
     first.release()
     claim(tmp_path / "lab").release()
 
