@@ -142,7 +142,7 @@ class SshMachine(RemoteMachine):
             if self._notes is not None:
                 left = self._undo(self._notes)
             elif self._claim is not None:
-                self.told(["rm", "-rf", FOLDER])
+                self.told(["sh", "-c", 'rm "$0/lock"; rmdir "$0" || true', FOLDER])  # notes that cannot be read stay
         finally:
             if self._claim is not None:
                 self._claim.release()
