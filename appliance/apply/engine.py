@@ -104,7 +104,7 @@ async def plan_profile(
 async def plan_repair(profile: Profile, state_dir: Path, *, plugins: Contributors | None = None) -> Plan:
     """The steps that bring back what is missing on this host of the profile. Raises PlanError."""
     made = await plan_profile(profile, state_dir, plugins=plugins, repair=True)
-    return Plan(bringing_back(made.steps), made.warnings)
+    return Plan(bringing_back(made.steps), made.warnings, advice=made.advice)
 
 
 async def apply_profile(
@@ -135,7 +135,7 @@ async def apply_profile(
             profile, state_dir, journal.state, netlink, admin_address, plugins, judged=repair, answered=answered
         )
         if repair:
-            made = Plan(bringing_back(made.steps), made.warnings)
+            made = Plan(bringing_back(made.steps), made.warnings, advice=made.advice)
         refuse_irreversible(made, observed)
         refuse_cutting_off(made, confirm_within)
         if made.steps:

@@ -44,6 +44,8 @@ ROUTERS: Final = frozenset({11, 12, 42, 99, 186, 187, 188, 189, 192})
 """Protocol numbers of routing daemons (linux/rtnetlink.h). A full table of theirs changes all day, and none of it is ours."""
 ELEMENTS: Final = frozenset({10 << 8 | 12, 10 << 8 | 14})
 """NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM: what sets hold is the affair of who fills them, and no part of a plan."""
+RULES: Final = range(10 << 8, (10 << 8 | 8) + 1)
+"""NFT_MSG_NEWTABLE to NFT_MSG_DELRULE: tables, chains and rules."""
 NEW_GENERATION: Final = 10 << 8 | 15
 """NFT_MSG_NEWGEN, which ends a transaction and names the process that made it."""
 PROCESS_ID, PROCESS_NAME = 2, 3
@@ -70,6 +72,7 @@ class HostEvents:
         """Numbers of processes whose changes are our own."""
         self.author = ""
         """Who made the last change that may matter; empty if that is not known."""
+        self._others = False
         self._route = _bound(NETLINK_ROUTE, GROUPS)
         self._nft: socket.socket | None = None
         with suppress(OSError):
@@ -87,6 +90,11 @@ class HostEvents:
         routes = [self._matters(*message) for message in heard]
         tables = False if self._nft is None else self._read_tables(self._nft)
         return any(routes) or tables
+
+    def firewalls_changed(self) -> bool:
+        """Did others change rules of theirs since this was asked last? `changed` does not tell of it."""
+        others, self._others = self._others, False
+        return others
 
     def close(self) -> None:
         """Stop listening."""
@@ -123,6 +131,8 @@ class HostEvents:
                         self._by(process, said.get(PROCESS_NAME, b"").rstrip(b"\0").decode(errors="replace"))
                 elif not kind or (kind not in ELEMENTS and any(table in body for table in self._tables)):
                     found = True
+                elif kind in RULES:
+                    self._others = True
         return found
 
     def _by(self, process: int, name: str) -> None:

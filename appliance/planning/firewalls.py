@@ -16,7 +16,9 @@ from appliance.api.planning import Advice
 from appliance.api.profile import Profile
 from appliance.planning import own
 from appliance.planning.desired import forwarded_versions
+from appliance.planning.firewall_tools import opening
 
+CODE: Final = "firewall-in-the-way"
 FAMILIES: Final = {4: {"ip", "inet"}, 6: {"ip6", "inet"}}
 BEFORE: Final = "prerouting"
 """The hook that all packets from outside pass first."""
@@ -60,13 +62,18 @@ def hindrances(profile: Profile, ruleset: Sequence[Mapping[str, Any]]) -> tuple[
         chains.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule.get("expr") or [])
     bases = [entry["chain"] for entry in ruleset if "chain" in entry and entry["chain"].get("type") == "filter"]
     found = (
-        _hindrance(base, traffic, fate)
+        _hindrance(base, traffic, fate, chains)
         for traffic in _traffic(profile)
         for base in bases
         if base["hook"] in {traffic.hook, BEFORE} and base["family"] in FAMILIES[traffic.version] and not _is_ours(base)
         if (fate := _fate_in(base, traffic, chains)).verdict == DROP
     )
     return tuple(dict.fromkeys(found))
+
+
+def told_of(advice: Iterable[Advice]) -> tuple[Advice, ...]:
+    """What of all advice of a plan is about firewalls."""
+    return tuple(one for one in advice if one.code == CODE)
 
 
 def _is_ours(base: Mapping[str, Any]) -> bool:
@@ -83,19 +90,16 @@ def _traffic(profile: Profile) -> Iterator[Traffic]:
         yield Traffic("forward", version, {"iifname": interface}, f"IPv{version} that is forwarded from {interface}")
 
 
-def _hindrance(base: Mapping[str, Any], traffic: Traffic, fate: Fate) -> Advice:
-    tool, facts = base.get("tool", "nft"), traffic.facts
+def _hindrance(base: Mapping[str, Any], traffic: Traffic, fate: Fate, chains: Chains) -> Advice:
     described = f"the firewall's chain {base['name']} (table {base['family']} {base['table']}, hook {base['hook']}"
     described += f", priority {base.get('prio')}, policy {base.get('policy', 'accept')})"
     verb = "may stop" if fate.unsure else "stops"
-    forward = [f'iifname "{facts["iifname"]}"', f'oifname "{facts["iifname"]}"'] if traffic.hook == "forward" else []
-    matches = forward or [f"{facts['protocol']} dport {facts['dport']}"]
-    rules = [f"nft insert rule {base['family']} {base['table']} {base['name']} {match} accept" for match in matches]
-    if tool != "nft":
-        ways = [f"-{way} {facts['iifname']}" for way in "io"] if forward else [f"-p {facts['protocol']} --dport {facts['dport']}"]
-        rules = [f"{tool} -I {base['name']} {way} -j ACCEPT" for way in ways]
-    todo = f"let it through where that firewall is set up: {' and '.join(rules)}"
-    return Advice("firewall-in-the-way", f"{described} {verb} {traffic.what}", todo)
+    rules = chains.get((base["family"], base["table"], base["name"]), ())
+    targets = {str(part[way]["target"]) for rule in rules for part in rule for way in ("jump", "goto") if way in part}
+    commands = opening(base, targets, traffic.facts, forwarded=traffic.hook == "forward")
+    return Advice(
+        CODE, f"{described} {verb} {traffic.what}", f"let it through where that firewall is set up: {' && '.join(commands)}"
+    )
 
 
 def _fate_in(base: Mapping[str, Any], traffic: Traffic, chains: Chains) -> Fate:

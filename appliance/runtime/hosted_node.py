@@ -33,6 +33,7 @@ from appliance.runtime.events import Events
 from appliance.runtime.host.changer import Changer, HostChanger, NothingToChange
 from appliance.runtime.host.countdown import Countdown
 from appliance.runtime.host.drift import Drift
+from appliance.runtime.host.firewalls import Firewalls
 from appliance.runtime.host.surroundings import Surroundings
 from appliance.runtime.host.tun_queues import Queues, TunQueues
 from appliance.runtime.in_force import InForce
@@ -129,6 +130,7 @@ class HostedNode:
         node.peers.changed, node.optional.members_changed = access.peers_changed, self._members_changed
         self._streams.judge = audit.judging_streams(access.may_have)
         self._countdown, changing = Countdown(), asyncio.Lock()
+        self._firewalls = Firewalls()
         self._drift = Drift(
             in_force,
             self._tun,
@@ -140,6 +142,7 @@ class HostedNode:
             node.driver.offloads.try_again,
             inside,
             access.lost,
+            self._firewalls,
         )
         self._reload = self._new_reload(changing)
         self._shown = self._new_shown()
@@ -162,6 +165,7 @@ class HostedNode:
                 host=self._host,
                 trial=self._trial,
                 countdown=self._countdown,
+                firewalls=self._firewalls,
                 changing=changing,
                 notifier=self._notifier,
                 settled=self._settled,
@@ -180,7 +184,7 @@ class HostedNode:
             streams=self._streams,
             access=self._access,
             countdown=self._countdown,
-            advisers=(self._loops, self._surroundings),
+            advisers=(self._loops, self._surroundings, self._firewalls),
             refused_callers=self._admission.refused,
             judged=self._authority.counted,
             since=clock.wall(),
@@ -294,6 +298,7 @@ class HostedNode:
             log.warning("undid what an interrupted run had left", step=step)
         for warning in changed.warnings:
             log.warning(warning)
+        self._firewalls.applied(changed.firewalls)
         log.info("host is as the profile says", steps=len(changed.steps))
 
     def _watch_host(self) -> None:

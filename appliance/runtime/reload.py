@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from appliance.runtime.host.changer import Changer
     from appliance.runtime.host.changes import Changed
     from appliance.runtime.host.countdown import Countdown
+    from appliance.runtime.host.firewalls import Firewalls
     from appliance.runtime.host.trial_keeper import TrialKeeper
     from appliance.runtime.host.tun_queues import Queues
     from appliance.runtime.in_force import InForce
@@ -89,6 +90,7 @@ class Reloaded:
     host: Changer
     trial: TrialKeeper
     countdown: Countdown
+    firewalls: Firewalls
     changing: asyncio.Lock
     """Held while the host is being changed."""
     notifier: Notifier
@@ -353,6 +355,7 @@ class Reload:
         await parts.names.use(profile)
         for warning in changed.warnings:
             log.warning(warning)
+        parts.firewalls.applied(changed.firewalls)
         return changed.steps
 
     async def _change_host(

@@ -139,3 +139,15 @@ def test_an_interface_at_a_glance(namespace: Throwaway) -> None:
     assert found == glance.Interface(there=True, up=False, mtu=1399, addresses=("192.0.2.1/24", "198.51.100.1/32", "fd11::1/64"))
     namespace.sh("ip link set one up")
     assert namespace.run(glance.look, "one").up
+
+
+def test_rules_of_others_are_heard_apart(namespace: Throwaway, events: HostEvents) -> None:
+    heard(events)
+    events.firewalls_changed()
+    namespace.sh("nft add set inet other s '{ type ipv4_addr; }'; nft add element inet other s '{ 192.0.2.7 }'")
+    assert not heard(events)
+    assert not events.firewalls_changed(), "what sets hold is no rule"
+    namespace.sh("nft add chain inet other c")
+    assert not heard(events)
+    assert events.firewalls_changed()
+    assert not events.firewalls_changed(), "it was told"

@@ -115,3 +115,19 @@ def test_a_forwarding_host_hears_of_a_chain_that_forwards_nothing(namespace: Thr
         check=True,
     )
     assert "chain FORWARD" not in host.command("plan", str(host.profile)).stdout
+
+
+def test_a_firewall_that_comes_while_the_node_runs_is_told_of_until_it_lets_us_in(hosts: tuple[Host, Host]) -> None:
+    host = hosts[0]
+    host.start()
+    assert codes(host) == []
+    host.namespace.sh(
+        "nft add table inet site; nft 'add chain inet site incoming { type filter hook input priority 5; policy drop; }';"
+        "nft add rule inet site incoming iif lo accept"
+    )
+    host.hear("a firewall of this host is in the way")
+    assert set(codes(host)) == {"firewall-in-the-way"}
+    assert host.status()["state"] == "running", "it is the admin's firewall"
+    host.namespace.sh("nft add rule inet site incoming meta l4proto { tcp, udp } th dport 8443 accept")
+    host.hear("no firewall of this host is in the way any more")
+    assert codes(host) == []

@@ -9,6 +9,7 @@ from appliance.cli.doctor.facts import Facts, ProfileFacts
 from appliance.cli.doctor.finding import Finding, Severity
 from appliance.cli.terminal import Terminal
 from appliance.errors import ExitCode
+from appliance.planning import firewalls
 
 _SIGNS = {Severity.FAILURE: ("✗", "red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("·", "dim")}
 _ORDER = (Severity.FAILURE, Severity.WARNING, Severity.NOTE)
@@ -45,7 +46,11 @@ def diagnose(facts: Facts) -> list[Finding]:
     """What all checks found: the worst first, otherwise in the order of the checks."""
     found = [finding for check in host_checks.CHECKS for finding in check(facts)]
     found += [finding for check in profile_checks.CHECKS for finding in check(facts.profile or ProfileFacts())]
-    found += [finding for check in (*node_checks.CHECKS, *figure_checks.CHECKS) for finding in check(facts.node)]
+    of_node = [finding for check in (*node_checks.CHECKS, *figure_checks.CHECKS) for finding in check(facts.node)]
+    if facts.profile is not None and facts.profile.pending is not None:
+        # the plan looked at the firewalls just now, the node some seconds ago
+        of_node = [finding for finding in of_node if finding.code != firewalls.CODE]
+    found += of_node
     found = list(dict.fromkeys(found))  # the node and its profile may tell the same
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
 

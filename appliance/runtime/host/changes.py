@@ -16,10 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from appliance.api.planning import Advice
 from appliance.errors import ApplianceError, ExitCode, HostError
 from appliance.runtime.inside import HERE
 
 if TYPE_CHECKING:
+    from appliance.api.planning import Plan
     from appliance.api.profile import Profile
     from appliance.apply.engine import ApplyResult
     from appliance.apply.executor import Listener, Progress
@@ -41,6 +43,8 @@ class Changed(NamedTuple):
     steps: tuple[str, ...]
     recovered: tuple[str, ...]
     warnings: tuple[str, ...]
+    firewalls: tuple[Advice, ...] = ()
+    """The warnings about firewalls of others, each by itself."""
 
 
 class HostChangeFailed(ApplianceError):
@@ -84,7 +88,7 @@ async def look(profile: Profile, state_dir: Path, plugins: Contributors | None) 
     from appliance.apply import engine
 
     made = await engine.plan_repair(profile, state_dir, plugins=plugins)
-    return Changed(tuple(step.summary for step in made.steps), (), made.warnings)
+    return Changed(tuple(step.summary for step in made.steps), (), made.warnings, _firewalls(made))
 
 
 async def refuse_impossible(
@@ -191,7 +195,8 @@ class Child:
         answer = json.loads(said)
         if "error" in answer:
             raise HostChangeFailed(**answer["error"])
-        return Changed(tuple(answer["steps"]), tuple(answer["recovered"]), tuple(answer["warnings"]))
+        advice = tuple(Advice(*one) for one in answer["firewalls"])
+        return Changed(tuple(answer["steps"]), tuple(answer["recovered"]), tuple(answer["warnings"]), advice)
 
     def _say(self, line: bytes) -> None:
         with suppress(BrokenPipeError):  # it died, and `result` says so
@@ -276,5 +281,14 @@ def _answer(question: Mapping[str, Any], profile: Profile, plugins: Contributors
 
 def _changed(result: ApplyResult) -> Changed:
     return Changed(
-        tuple(step.summary for step in result.plan.steps), tuple(step.summary for step in result.recovered), result.plan.warnings
+        tuple(step.summary for step in result.plan.steps),
+        tuple(step.summary for step in result.recovered),
+        result.plan.warnings,
+        _firewalls(result.plan),
     )
+
+
+def _firewalls(plan: Plan) -> tuple[Advice, ...]:
+    from appliance.planning import firewalls
+
+    return firewalls.told_of(plan.advice)

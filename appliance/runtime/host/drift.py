@@ -27,6 +27,7 @@ from appliance.planning.own import Owner
 from appliance.planning.wanted import wanted
 from appliance.runtime.host import changes
 from appliance.runtime.host.countdown import Countdown
+from appliance.runtime.host.firewalls import Firewalls
 from appliance.runtime.host.repairs import PAUSES, WINDOW, Repairs
 from appliance.runtime.host.tun_queues import Queues
 from appliance.runtime.in_force import InForce
@@ -49,6 +50,10 @@ PATIENCE: Final = 60.0
 DEVICE: Final = ("the TUN device",)
 TICK: Final = 1.0
 """Seconds between two looks at /etc/resolv.conf and the settings below /proc/sys/net, which are changed without a report."""
+FIREWALLS_GATHER: Final = 2.0
+"""Seconds from a change of others' firewalls to the look: they are set up by dozens of commands."""
+FIREWALLS_REST: Final = 20.0
+"""Seconds between two looks for their sake alone: on a host that starts containers all day they take a hundredth of a core."""
 REFUSED: Final = ("the look",)
 """What is missing where that could not be found out."""
 REPORTERS: Final = 2
@@ -63,6 +68,7 @@ class Drift:
 
     `plugins` may want something of the host, `changing` is held by whoever changes the host, `on_addresses()` is called when an
     address of the host came or went, `try_again()` when the host was looked at, and `restored()` when something was brought back.
+    `firewalls` hears what those of others are in the way of.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Drift:
         try_again: Callable[[], None],
         inside: Inside = HERE,
         restored: Callable[[], None] = lambda: None,
+        firewalls: Firewalls | None = None,
     ) -> None:
         self._in_force = in_force
         self._tun = tun
@@ -88,6 +95,7 @@ class Drift:
         self._try_again = try_again
         self._inside = inside
         self._restored = restored
+        self._firewalls = firewalls or Firewalls()
         self._tasks = Tasks()
         self._events: HostEvents | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -96,6 +104,7 @@ class Drift:
         self._asked_of: Profile | None = None
         self._repairs = Repairs()
         self._not_before = 0.0
+        self._firewalls_not_before = 0.0
         self._unread = False
         self._left = False
         self.missing: tuple[str, ...] = ()
@@ -141,8 +150,12 @@ class Drift:
     # ---- noticing ----
 
     def _heard(self) -> None:
-        if self._events is not None and self._events.changed():
+        if self._events is None:
+            return
+        if self._events.changed():
             self._soon(GATHER)
+        if self._events.firewalls_changed() and wanted(self._in_force.profile, Ledger()).ruleset:
+            self._soon_at_firewalls()
 
     def on_tun_lost(self, number: int) -> None:
         """A worker cannot read the device, for that errno (0: it gives nothing)."""
@@ -178,6 +191,16 @@ class Drift:
             wait = max(seconds, self._not_before - clock.monotonic())
             self._timers["look"] = asyncio.get_running_loop().call_later(wait, self._begin_look)
 
+    def _soon_at_firewalls(self) -> None:
+        if "firewalls" not in self._timers:
+            wait = max(FIREWALLS_GATHER, self._firewalls_not_before - clock.monotonic())
+            self._timers["firewalls"] = asyncio.get_running_loop().call_later(wait, self._look_at_firewalls)
+
+    def _look_at_firewalls(self) -> None:
+        del self._timers["firewalls"]
+        self._firewalls_not_before = clock.monotonic() + FIREWALLS_REST
+        self._soon(0.0)
+
     def _begin_look(self) -> None:
         del self._timers["look"]
         self._tasks.spawn(self._look(), "look at the host", lambda error: log.error("looking at the host failed", error=error))
@@ -203,7 +226,9 @@ class Drift:
     async def _judge(self) -> None:
         if self._may_repair():
             await self._leave_lost_device()
-        self.missing = (await self._child("look")).steps
+        seen = await self._child("look")
+        self.missing = seen.steps
+        self._firewalls.seen(seen.firewalls)
         if not self.missing:
             self._say("")
         elif not self._may_repair():

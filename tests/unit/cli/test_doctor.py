@@ -256,3 +256,11 @@ def test_drops_that_rise_while_somebody_looks() -> None:
     assert of_figures(before) == []
     assert of_figures(before, before | {"uptime": 110.0}) == []
     assert of_figures(before, after) == [("drops-rising", "warning")]
+
+
+def test_who_looks_at_the_firewalls_himself_does_not_repeat_what_the_node_saw_some_seconds_ago() -> None:
+    told = {"code": "firewall-in-the-way", "finding": "it stops", "todo": "let it through"}
+    node = NodeFacts(status={**STATUS, "warnings": [told]})
+    assert "firewall-in-the-way" in {one.code for one in diagnose(Facts(node=node))}
+    looked = Facts(profile=ProfileFacts(profile=profile(), pending=0), node=node)
+    assert "firewall-in-the-way" not in {one.code for one in diagnose(looked)}
