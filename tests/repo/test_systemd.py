@@ -14,6 +14,7 @@ from appliance.errors import ApplyError, ExitCode, HostError, PlanError
 from appliance.runtime.host.trial_file import TrialDamaged
 from appliance.runtime.host.trial_keeper import Withheld
 
+NETWORKD = "packaging/systemd/networkd.conf"
 UNIT = Path(__file__).parents[2] / "packaging/systemd/appliance.service"
 TEMPLATE = UNIT.with_name("appliance@.service")
 SYSTEM_UNITS = Path("/lib/systemd/system")
@@ -73,3 +74,10 @@ def test_it_is_not_started_again_for_what_only_a_person_can_mend_and_is_for_the_
     assert final == {ExitCode.INVALID, ExitCode.PERMISSION, ExitCode.WITHHELD}
     assert {Withheld.exit_code, TrialDamaged.exit_code, JournalDamaged.exit_code} == {ExitCode.WITHHELD}
     assert not {PlanError.exit_code, ApplyError.exit_code, HostError.exit_code, Unconfirmed.exit_code} & final
+
+
+def test_systemd_networkd_leaves_our_routes_and_rules() -> None:
+    settings = UNIT.with_name("networkd.conf").read_text()
+    assert "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n" in settings
+    package = (UNIT.parents[1] / "debian/nfpm.yaml").read_text()
+    assert f"src: {NETWORKD}\n    dst: /usr/lib/systemd/networkd.conf.d/50-appliance.conf" in package
