@@ -56,6 +56,7 @@ def test_the_package_has_files_in_these_places_only() -> None:
         "/usr/lib/systemd/system/appliance.service",
         "/usr/lib/systemd/system/appliance@.service",
         "/usr/lib/modules-load.d/appliance.conf",
+        "/usr/lib/systemd/networkd.conf.d/50-appliance.conf",
         "/etc/appliance",
         "/usr/share/doc/appliance/README.md",
         "/usr/share/doc/appliance/copyright",
