@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from tests.machines.scenario import Plan
-from tests.machines.scenarios import confirming, life, offload, rival
+from tests.machines.scenarios import confirming, firewalls, life, neighbours, offload, rival
 
 PLANS: Final = (
     Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, life.node_stops)),
+    Plan(
+        "neighbours",
+        extras=("ufw", "firewalld", "systemd-resolved", "libnss-resolve"),
+        scenarios=(*neighbours.ALL, *firewalls.ALL, neighbours.apparmor),
+    ),
     Plan(
         "trixie", suite="trixie", scenarios=(life.machines, life.sandbox, *offload.ALL, *rival.ALL, life.boots, life.node_stops)
     ),

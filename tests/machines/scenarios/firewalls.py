@@ -1,0 +1,76 @@
+"""A node beside the programs that rule a host's firewall on Debian: ufw and firewalld."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tests.machines.bed import SESSION, Bed, Guest, expect
+from tests.machines.scenarios.beside import stops_and_starts
+
+SERVICE: Final = "systemd-run -q --unit=service python3 -m http.server --bind 10.8.0.1 9999"
+"""What peers ask for on this host; their echoes get through most firewalls."""
+ASKED: Final = "curl -s -o /dev/null -m {seconds} http://10.8.0.1:9999/"
+IN_THE_WAY: Final = "appliance status --json | grep -q firewall-in-the-way"
+TOLD: Final = "appliance status | grep '^warning'"
+
+
+async def ufw(bed: Bed) -> str:
+    """`ufw enable`: told of, with the command that helps; port and overlay are opened, reloads and new sessions go on."""
+    guest, caller = bed.both
+    await guest.sh(SERVICE)
+    try:
+        await guest.sh("ufw allow 22/tcp && ufw --force enable")
+        await guest.until(IN_THE_WAY)
+        told = await guest.sh(TOLD)
+        expect("ufw allow 8443/udp" in told, f"not the command that helps: {told}")
+        shut = await caller.code(ASKED.format(seconds=5))
+        expect(shut != 0, "ufw let in what it should not")
+        await guest.sh("ufw allow 8443/udp && ufw allow in on llp0")
+        await guest.until(f"! {IN_THE_WAY}")
+        await guest.sh("ufw reload")
+        await _new_session(guest, caller)
+        await stops_and_starts(guest, "nft -s list table ip filter; nft -s list table ip6 filter")
+    finally:
+        await _end(guest, "ufw --force disable; ufw --force reset; rm -f /etc/ufw/*.rules.*")
+    return f"{told.strip()}; {await bed.loss(5)}"
+
+
+async def firewalld(bed: Bed) -> str:
+    """firewalld starts beside the node: told of, with the commands that help; reloads under traffic leave our table alone."""
+    guest, caller = bed.both
+    await guest.sh(SERVICE)
+    try:
+        await guest.sh("systemctl start firewalld; until firewall-cmd --state; do sleep 1; done")
+        await guest.until(IN_THE_WAY)
+        told = await guest.sh(TOLD)
+        expect("firewall-cmd --permanent --add-port=8443/udp" in told, f"not the command that helps: {told}")
+        await guest.sh(
+            "firewall-cmd --permanent --add-port=8443/udp; firewall-cmd --permanent --zone=trusted --add-interface=llp0"
+        )
+        await caller.sh("ping -i 0.2 -W 2 10.8.0.1 >/tmp/ping 2>&1 & echo $! >/tmp/ping.pid")
+        await guest.sh("firewall-cmd --reload")
+        await guest.until(f"! {IN_THE_WAY}")
+        lost = await caller.sh("kill -INT $(cat /tmp/ping.pid); sleep 1; tail -3 /tmp/ping")
+        await _new_session(guest, caller)
+        await stops_and_starts(guest, "nft -s list table inet firewalld")
+    finally:
+        await _end(guest, "systemctl stop firewalld; rm -f /etc/firewalld/zones/*")
+    share = re.search(r"[\d.]+% packet loss", lost)
+    return f"{told.strip()}; {share.group() if share else lost} over a reload; {await bed.loss(5)}"
+
+
+async def _new_session(guest: Guest, caller: Guest) -> None:
+    """One that the firewall has not seen begin; and a program of a peer reaches one of this host."""
+    await caller.sh("systemctl restart appliance")
+    await caller.until(SESSION)
+    await guest.until(SESSION)
+    await caller.until(ASKED.format(seconds=5))
+
+
+async def _end(guest: Guest, script: str) -> None:
+    await guest.sh(f"systemctl stop service; {script}; nft flush ruleset; systemctl restart appliance", check=False)
+    await guest.until(SESSION)
+
+
+ALL: Final = (ufw, firewalld)
