@@ -98,7 +98,9 @@ def _hindrance(base: Mapping[str, Any], traffic: Traffic, fate: Fate, chains: Ch
     targets = {str(part[way]["target"]) for rule in rules for part in rule for way in ("jump", "goto") if way in part}
     commands = opening(base, targets, traffic.facts, forwarded=traffic.hook == "forward")
     return Advice(
-        CODE, f"{described} {verb} {traffic.what}", f"let it through where that firewall is set up: {' && '.join(commands)}"
+        "firewall-in-the-way",
+        f"{described} {verb} {traffic.what}",
+        f"let it through where that firewall is set up: {' && '.join(commands)}",
     )
 
 
