@@ -24,7 +24,7 @@ async def more(guest: Guest, text: str) -> AsyncIterator[None]:
         yield
     finally:
         await guest.sh(f"rm -f {DROP_IN}; systemctl reload appliance || systemctl restart appliance", check=False)
-        await guest.until(SESSION)
+    await guest.until(SESSION)
 
 
 async def stops_and_starts(guest: Guest, theirs: str) -> None:

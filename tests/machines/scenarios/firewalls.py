@@ -33,6 +33,7 @@ async def ufw(bed: Bed) -> str:
         await stops_and_starts(guest, "nft -s list table ip filter; nft -s list table ip6 filter")
     finally:
         await _end(guest, "ufw --force disable; ufw --force reset; rm -f /etc/ufw/*.rules.*")
+    await guest.until(SESSION)
     return f"{told.strip()}; {await bed.loss(5)}"
 
 
@@ -56,6 +57,7 @@ async def firewalld(bed: Bed) -> str:
         await stops_and_starts(guest, "nft -s list table inet firewalld")
     finally:
         await _end(guest, "systemctl stop firewalld; rm -f /etc/firewalld/zones/*")
+    await guest.until(SESSION)
     share = re.search(r"[\d.]+% packet loss", lost)
     return f"{told.strip()}; {share.group() if share else lost} over a reload; {await bed.loss(5)}"
 
@@ -70,7 +72,6 @@ async def _new_session(guest: Guest, caller: Guest) -> None:
 
 async def _end(guest: Guest, script: str) -> None:
     await guest.sh(f"systemctl stop service; {script}; nft flush ruleset; systemctl restart appliance", check=False)
-    await guest.until(SESSION)
 
 
 ALL: Final = (ufw, firewalld)
