@@ -67,6 +67,10 @@ lay_out_libraries() { # REQUIREMENTS
 }
 
 lay_out_appliance() {
+  local made
+  made=$(cat packaging/debian/build.sh "$wheels"/*.whl | sha256sum)$suffix
+  [ "$(cat "$here/appliance" 2>/dev/null)" != "$made" ] || return 0
+  rm -f "$here/appliance"
   rm -rf "$site"/appliance "$site"/appliance_*
   install_into_tree --no-deps "$wheels"/*.whl
   [ -z "$suffix" ] || sed -i "s/^__version__ = \"[^\"]*/&$suffix/" "$site/appliance/__init__.py"
@@ -84,6 +88,7 @@ from appliance.cli import main
 sys.exit(main())
 PROGRAM
   chmod 755 "$venv/bin/appliance"
+  printf '%s\n' "$made" >"$here/appliance"
 }
 
 mkdir -p build/debian
