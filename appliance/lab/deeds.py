@@ -54,7 +54,7 @@ async def _heal(lab: Lab, step: StepEntry) -> str:
 
 
 async def _uplink(lab: Lab, step: StepEntry) -> str:
-    lab.change_uplink(step.host or "", step.wire)
+    await asyncio.to_thread(lab.change_uplink, step.host or "", step.wire)
     return f"{step.host} has {step.wire} as its uplink"
 
 

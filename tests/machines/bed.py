@@ -146,7 +146,7 @@ class Bed:
         told = []
         for guest, other in ((self.left, 2), (self.right, 1)):
             for address in (f"10.8.0.{other}", f"fd00:8::{other}"):
-                answer = await guest.sh(f"ping -q -c {count} -i {interval} -W 2 {address}", check=False)
+                answer = await guest.sh(f"ping -q -c {count} -i {interval} -W 20 {address}", check=False)
                 part = next((word for word in answer.split() if word.endswith("%")), "100%")
                 if part == "100%":
                     raise Wrong(f"{guest.name}: nothing comes back from {address}: {answer}")
