@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from appliance.errors import HostError
 from appliance.lab import network
@@ -19,6 +19,10 @@ from appliance.lab.machines.unit import Unit
 from appliance.lab.namespace import Namespace
 
 FOLDER = Path("/var/lib/appliance-lab")
+PATIENT: Final = Path("/run/systemd/system/appliance.service.d/40-guest.conf")
+"""Until the next boot: `systemctl enable` has systemd read it."""
+PATIENCE: Final = b"[Service]\nTimeoutStopSec=240\nTimeoutAbortSec=60\n"
+"""A node that undoes everything on a crowded machine, where an instruction costs ten, takes more than the minute of its unit."""
 
 
 class GuestMachine(RemoteMachine):
@@ -130,6 +134,7 @@ class GuestUnit(Unit):
         """With the machine, if that is off."""
         if not self._guest.guest.running:
             self._guest.power_on()
+        self._guest.put(PATIENT, PATIENCE, 0o644)
         super().start()
 
     def kill(self) -> None:
