@@ -18,11 +18,16 @@ TAKEN: Final = 75
 _HELD: Final = re.compile(rb"held ([0-9]+)")
 _HOLD: Final = f"""
 while umask 077 && mkdir -p "$0" && exec 9>>"$0/lock" && {{ flock -n 9 || exit {TAKEN}; }}; do
-  if [ "$0/lock" -ef /proc/self/fd/9 ]; then echo "$$ $1" >"$0/lock"; echo "held $$"; exec cat >/dev/null; fi
+  if [ "$0/lock" -ef /proc/self/fd/9 ]; then
+    echo "$$ $1" >"$0/lock"; echo "held $$"
+    cat >/dev/null 9>&-
+    [ ! -e "$0/notes" ] || [ -e "$0/ended" ] || touch "$0/ended"
+    exit
+  fi
 done
 """
 """Whoever ends removes the lock with its folder, so a lock that was got counts only if its file is still there. Its holder stands
-in it."""
+in it. A lab that goes without undoing what it noted leaves the moment when it went: the time of the file `ended`."""
 
 
 class Taken(Exception):

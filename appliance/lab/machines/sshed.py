@@ -57,6 +57,10 @@ _BEFORE: Final = (
     f"for each in {' '.join(map(str, STATE))}; do" + ' [ ! -d "$each" ] || echo "folder $each"; done; '
     "! systemctl is-enabled --quiet appliance.service 2>/dev/null || echo 'enabled appliance'"
 )
+_WRITTEN_SINCE: Final = (
+    '[ ! -e "$0/ended" ] || find /etc/appliance/profile.yaml /etc/appliance/identity -newer "$0/ended" 2>/dev/null || true'
+)
+"""A node of an admin's own, on the package that a killed lab left there."""
 _STATES: Final = ("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\\n")
 _DPKG: Final = f"""
 n=0
@@ -208,6 +212,11 @@ class SshMachine(RemoteMachine):
             found = notes_.read(self.get(NOTES).decode(errors="replace"))
         except LabFailure as error:
             raise LabFailure(f"{self.name}: {error.message}", hint=f"look at it, then: ssh {self.name} sudo rm {NOTES}") from None
+        if written := self.told(["sh", "-c", _WRITTEN_SINCE, FOLDER]).split():
+            raise LabFailure(
+                f"somebody has written {', '.join(written)} on {self.name} since {found.lab} was killed",
+                hint=f"what that left would go with it: save it; or, to keep a node there: ssh {self.name} sudo rm -r {FOLDER}",
+            )
         self._undo(found, keep_claim=True)
 
     def _must_be_free(self) -> None:

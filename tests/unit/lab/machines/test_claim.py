@@ -49,3 +49,15 @@ def test_where_no_folder_can_be_made_the_host_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HostError, match="Not a directory"):
         claim(tmp_path / "file/lab")
+
+
+def test_a_lab_that_goes_without_undoing_what_it_noted_leaves_when_that_was(tmp_path: Path) -> None:
+    held = claim(tmp_path / "lab")
+    held.release()
+    assert not (tmp_path / "lab/ended").exists(), "it noted nothing"
+    held = claim(tmp_path / "lab")
+    (tmp_path / "lab/notes").touch()
+    held.release()
+    first = (tmp_path / "lab/ended").stat().st_mtime_ns
+    claim(tmp_path / "lab").release()
+    assert (tmp_path / "lab/ended").stat().st_mtime_ns == first, "whoever only looked is not who went"

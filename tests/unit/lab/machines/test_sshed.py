@@ -9,17 +9,18 @@ import pytest
 
 from appliance.errors import HostError
 from appliance.lab.machines.machine import LabFailure
+from appliance.lab.machines.notes import Notes
 from appliance.lab.machines.sshed import SshMachine
 from appliance.lab.naming import Tag
 
-Host = Callable[[str], SshMachine]
+Host = Callable[..., SshMachine]
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     """A host, by the shell script that its ssh(1) is; the last word is what is to be run there."""
 
-    def made(script: str) -> SshMachine:
+    def made(script: str, package: Callable[[str, str], Path] = none_fits) -> SshMachine:
         program = tmp_path / "bin/ssh"
         program.parent.mkdir()
         program.write_text(f'#!/bin/bash\nwords="${{@: -1}}"\n{script}\n')
@@ -27,7 +28,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         monkeypatch.setenv("PATH", f"{program.parent}:/usr/sbin:/usr/bin:/sbin:/bin")
         directory = tmp_path / "lab/one"
         directory.mkdir(parents=True)
-        return SshMachine("one", directory, Path("/etc/hosts.conf"), Tag(1, 2, 3), none_fits)
+        return SshMachine("one", directory, Path("/etc/hosts.conf"), Tag(1, 2, 3), package)
 
     return made
 
@@ -72,3 +73,21 @@ def test_nothing_is_begun_once_the_lab_ends(host: Host) -> None:
     machine.abandon()
     with pytest.raises(LabFailure, match="nothing more is begun on one"):
         machine.create()
+
+
+def test_what_an_admin_made_of_a_killed_labs_node_is_not_undone(host: Host) -> None:
+    notes = Notes("lab-1-2-3 on bench", came=("appliance",)).text()
+    script = f"""
+case $words in
+*flock*) echo held 1; cat >/dev/null ;;
+*-newer*) echo /etc/appliance/identity ;;
+*'echo yes'*) echo yes ;;
+*'cat /var/lib/appliance-lab/notes'*) echo '{notes}' ;;
+*'id -u'*) printf '%s\\n' 0 bookworm amd64 systemd ;;
+esac"""
+    machine = host(script, lambda _release, _architecture: Path("appliance.deb"))
+    with pytest.raises(
+        LabFailure, match="somebody has written /etc/appliance/identity on one since lab-1-2-3 on bench was killed"
+    ):
+        machine.create()
+    assert machine.remove() == []
