@@ -160,19 +160,6 @@ class Guest:
         """Go on after `pause`. Raises HostError."""
         self.monitor.execute("cont")
 
-    def press_power_button(self) -> None:
-        """Ask the guest to shut down; it decides. `wait_for_end` comes next. Raises HostError."""
-        self.monitor.execute("system_powerdown")
-
-    def wait_for_end(self, seconds: float = BOOT_SECONDS) -> None:
-        """Until the machine is off. Raises HostError if it is not by then."""
-        assert self._process is not None
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise HostError(f"{self.name} does not shut down within {seconds:g} s: {self.console_tail()}") from None
-        self.cut_power()
-
     def remove(self) -> None:
         """Cut the power, and let the image go. The guest is of no use afterwards."""
         self.cut_power()
