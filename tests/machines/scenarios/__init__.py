@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from tests.machines.scenario import Plan
-from tests.machines.scenarios import confirming, firewalls, life, neighbours, offload, rival
+from tests.machines.scenarios import clocks, confirming, firewalls, life, neighbours, offload, power, rival
 
 PLANS: Final = (
-    Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, life.node_stops)),
+    Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, *clocks.ALL, *power.ALL, life.node_stops)),
     Plan(
         "neighbours",
         extras=("ufw", "firewalld", "systemd-resolved", "libnss-resolve"),
