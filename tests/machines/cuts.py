@@ -81,6 +81,15 @@ class Cuts:
             expect(kept.value == promise.value, f"{self.guest.name} had said {promise.value}, and power is lost: {kept.value}")
         return [value for value, _ in groupby(each.value for each in self.looked)]
 
+    def give_disk(self, value: int) -> None:
+        """Let the guest, which has no power, have the disk as it was when this value was on it first."""
+        behind = next(number for number, each in enumerate(self.looked) if each.value == value)
+        disk = Disk(self._recording.disk)
+        for write in reversed(self._undo[behind:]):
+            disk.do(write)
+        disk.close()
+        disk.give(self.guest.machine.guest)
+
     def _look(self, disk: Disk, when: str) -> int:
         disk.take_out(self._folders, self._out)
         logging.disable(logging.WARNING)  # that a profile is refused, for each disk

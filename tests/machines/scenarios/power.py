@@ -18,7 +18,7 @@ from appliance.runtime.host.trial_file import TrialFile
 from appliance.runtime.host.trial_keeper import TrialKeeper
 from appliance.store import maintenance
 from appliance.store.keys import Keys
-from tests.machines.bed import MTU, PROFILE, Bed, Guest, expect
+from tests.machines.bed import MTU, PROFILE, READY, Bed, Guest, expect
 from tests.machines.cuts import Cuts
 
 ETC: Final = "/etc/appliance"
@@ -45,12 +45,18 @@ async def cut_after_each_write(bed: Bed) -> str:
         expect(values == [TRIED, MTU, TRIED, LATER, TRIED], f"the profiles of a boot, in order: {values}")
         known = await asyncio.to_thread(store.judge)
         expect(known == list(range(INVITED + 1)), f"the invitations that a boot finds, in order: {known}")
+        await asyncio.gather(_boot(profiles, MTU), _boot(store, 1))
+        expect(await bed.left.mtu() == MTU, f"left runs with MTU {await bed.left.mtu()}")
+        refused = await bed.left.sh("appliance status; appliance apply 2>&1", check=False)
+        expect("confirmed" in refused, f"left does not say that the profile is refused: {refused}")
+        found = await bed.right.sh("appliance store check && appliance store stats --json")
+        expect(f'"{INVITATIONS}": 1' in found, f"the store after a boot: {found}")
     finally:
         await asyncio.gather(profiles.end(), store.end())
         shutil.rmtree(folder, ignore_errors=True)
     await bed.as_before()
     told = [f"{len(each.looked)} losses of power and {each.shuffled} between flushes" for each in (profiles, store)]
-    return f"profiles: {told[0]}: MTU {values}; store: {told[1]}: {known} invitations; {await bed.loss(5)}"
+    return f"profiles: {told[0]}: MTU {values}; store: {told[1]}: {known} invitations; two of them booted: {await bed.loss(5)}"
 
 
 async def _change_profiles(bed: Bed, cuts: Cuts) -> None:
@@ -85,6 +91,15 @@ async def _invite(bed: Bed, cuts: Cuts) -> None:
         await guest.sh(INVITE % number)
         cuts.promised(number)
     await cuts.end()
+
+
+async def _boot(cuts: Cuts, value: int) -> None:
+    """From the disk as it was when this was found on it first."""
+    guest = cuts.guest
+    await asyncio.to_thread(guest.machine.cut_power)
+    await asyncio.to_thread(cuts.give_disk, value)
+    await asyncio.to_thread(guest.machine.power_on)
+    await guest.until(READY)
 
 
 def profile_begun_with(root: Path) -> int:
