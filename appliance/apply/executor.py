@@ -180,7 +180,8 @@ def _is_moot(action: Action) -> bool:
         case "link.set":
             return interfaces.index(action.args["name"]) is None
         case "address.add" | "route.add" | "resolved.set":
-            return interfaces.index(action.args["link"]) is None
+            link = action.args["link"]  # unreachable routes lead over none
+            return link is not None and interfaces.index(link) is None
         case "resolv_conf.write":
             return resolv_conf.is_anothers(action.args)
         case _:

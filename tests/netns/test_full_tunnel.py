@@ -197,6 +197,21 @@ def test_rollback_takes_the_unreachable_routes_away(ends: tuple[Host, Host, Thro
         assert after[noun] == before[noun], noun
 
 
+def test_a_full_tunnel_that_was_given_up_is_undone_with_all_else(ends: tuple[Host, Host, Throwaway]) -> None:
+    """Giving it up removes its unreachable routes, which lead over no interface; undoing that puts them there for a moment."""
+    laptop, office, _ = ends
+    text = LAPTOP.format(identity=office.identity.fingerprint, endpoint="udp://198.51.100.7:8443")
+    before = laptop.namespace.snapshot()
+    for profile in (text, text.replace("full_tunnel: true", "full_tunnel: false")):
+        laptop.profile.write_text(profile)
+        assert laptop.command("apply", str(laptop.profile)).returncode == 0
+    done = laptop.command("rollback")
+    assert done.returncode == 0, done.stderr
+    after = laptop.namespace.snapshot()
+    for noun in ("routes", "routes6", "rules", "rules6"):
+        assert after[noun] == before[noun], noun
+
+
 def test_a_name_is_looked_up_outside_of_a_tunnel_that_is_not_there_yet(
     ends: tuple[Host, Host, Throwaway], tmp_path: Path
 ) -> None:
