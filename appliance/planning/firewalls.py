@@ -111,7 +111,7 @@ def _fate_in(base: Mapping[str, Any], traffic: Traffic, chains: Chains) -> Fate:
 
 def _fate(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fate]) -> Fate:
     """What the rules of a chain do with such packets, worked out once. A rule that drops and may fit is taken to be meant for
-    other packets."""
+    other packets, and so is one that drops all which a rule before did not return, if that may fit (ufw-not-local)."""
     if at not in known:
         known[at] = Fate(ON, unsure=False)  # for a chain that jumps to itself, which the kernel would refuse
         known[at] = _work_out(at, traffic, chains, known)
@@ -119,7 +119,7 @@ def _fate(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fate])
 
 
 def _work_out(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fate]) -> Fate:
-    unsure = False
+    unsure = may_return = False
     for rule in chains.get(at, ()):
         fits = _fits(rule, traffic)
         statement = next((part for part in rule if VERDICTS.keys() & part.keys()), None)
@@ -130,7 +130,10 @@ def _work_out(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fa
         if statement is not None and kind in {"jump", "goto"}:
             fate = _fate((at[0], at[1], statement[kind]["target"]), traffic, chains, known)
         if fits and (fate.verdict or kind in {"return", "goto"}):
+            if fate.verdict == DROP and may_return:
+                break
             return Fate(fate.verdict, unsure or fate.unsure)
+        may_return = may_return or kind == "return"
         unsure = unsure or fate.unsure or (not fits and fate.verdict == ACCEPT)
     return Fate(ON, unsure)
 
