@@ -59,7 +59,8 @@ def packages(arch: str, extras: Sequence[str]) -> tuple[str, ...]:
     for name in extras:
         if not _NAME.fullmatch(name):
             raise HostError(f"{name!r} is no name of a Debian package", hint="names are like network-manager")
-    return tuple(sorted({*PACKAGES, f"linux-image-{arch}", *extras}))
+    shell = ["busybox-static"] if programs.is_foreign(arch) else []  # this machine's own is of no use in that initial file system
+    return tuple(sorted({*PACKAGES, f"linux-image-{arch}", *shell, *extras}))
 
 
 def name_of(suite: str, arch: str, wanted: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ def make(system: Path, package: Path | None, public_key: str, folder: Path) -> N
             _install(root, package)
         (root / "usr/sbin/policy-rc.d").unlink(missing_ok=True)
         [modules] = (root / "lib/modules").iterdir()
-        busybox = shutil.which("busybox", path=programs.PATH)
+        busybox = shutil.which("busybox", path=f"{root}/usr/bin:{root}/bin") or shutil.which("busybox", path=programs.PATH)
         assert busybox is not None, "programs.require() was asked"
         initial.make(modules, Path(busybox), folder / "initial.cpio")
         shutil.copy(root / f"boot/vmlinuz-{modules.name}", folder / "kernel")

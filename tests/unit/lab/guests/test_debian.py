@@ -11,6 +11,10 @@ from appliance.lab.guests import debian, programs
 def test_packages_are_the_same_list_in_whatever_order_they_are_asked_for() -> None:
     assert debian.packages("amd64", ["ufw", "docker.io"]) == debian.packages("amd64", ["docker.io", "ufw", "ufw"])
     assert "linux-image-arm64" in debian.packages("arm64", [])
+    for arch in programs.EMULATORS:
+        assert ("busybox-static" in debian.packages(arch, [])) == programs.is_foreign(arch), (
+            "its kernel begins with a shell of its own"
+        )
 
 
 @pytest.mark.parametrize("name", ["--hook-dir=/x", "a,b", "Docker", "", "../x"])
