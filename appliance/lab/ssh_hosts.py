@@ -39,11 +39,16 @@ class SshHosts:
     def prepare(self, definition: LabFile, say: Callable[[str], None]) -> None:
         """Refuse what lies between hosts: it is theirs. Raises ProfileError."""
         say(f"on the hosts {', '.join(definition.hosts)} of {self._config}")
+        self.refuse(definition)
+        self._reach(definition.hosts)
+
+    @staticmethod
+    def refuse(definition: LabFile) -> None:
+        """What such hosts have not, whichever they are. Raises ProfileError."""
         for what in _not_there(definition):
             raise ProfileError(
                 f"the lab {definition.name} wants {what}, which hosts by SSH have not", hint="run it on namespaces or on vms"
             )
-        self._reach(definition.hosts)
 
     def _reach(self, names: Iterable[str]) -> None:
         """All must answer before one of them is changed. Raises HostError with all that do not."""

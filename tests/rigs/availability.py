@@ -11,6 +11,7 @@ from typing import Final
 
 from appliance.lab import tools
 from appliance.lab.host import Host
+from tests.rigs.labs import bound
 
 EVERY_SECONDS: Final = 0.1
 ANSWER_SECONDS: Final = 1.0
@@ -52,7 +53,7 @@ class Probes:
 async def probing(near: Host, far: Host) -> AsyncIterator[Probes]:
     """Probe until the end, and wait for the last answer then."""
     loop = asyncio.get_running_loop()
-    here, there = (host.namespace.call(tools.bound, tools.address_of(host, 4)) for host in (near, far))
+    here, there = (host.namespace.call(bound, tools.address_of(host, 4)) for host in (near, far))
     probes, target = Probes(), there.getsockname()
 
     def echo() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -132,3 +133,10 @@ async def pinging(source: Host, target: str, *, interval: float = 0.01) -> Async
         out, _ = await process.communicate()
         echoes.out = out.decode()
         echoes.answered = [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", echoes.out)]
+
+
+def bound(address: str) -> socket.socket:
+    """A datagram socket at an address of the host whose namespace this runs in."""
+    opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    opened.bind((address, 0))
+    return opened

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from appliance.lab import tools
 from appliance.lab.host import Host
+from tests.rigs.labs import bound
 
 WINDOW: Final = 64
 """Datagrams on the way: 75 kB, of the 212 kB that a socket holds by default and the 500 packets that a TUN queues."""
@@ -26,7 +27,7 @@ class Numbered:
 
     def __init__(self, near: Host, far: Host) -> None:
         self.there = self.back = self.sent = 0
-        self._near, self._far = (host.namespace.call(tools.bound, tools.address_of(host, 4)) for host in (near, far))
+        self._near, self._far = (host.namespace.call(bound, tools.address_of(host, 4)) for host in (near, far))
         self._near.connect(self._far.getsockname())
         self._far.connect(self._near.getsockname())
         for end in (self._near, self._far):

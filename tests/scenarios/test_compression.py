@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from rigs.labs import pair, reaches
 
-from appliance.lab import tools
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
@@ -53,7 +52,7 @@ async def carried(lab: Lab, kind: str) -> int:
     """Bytes that the wire carries from left to right for BYTES of this kind."""
     left, right = lab.host("left"), lab.host("right")
     before = await sent_over(left, "wan")
-    async with tools.listening(right, [sys.executable, "-I", "-c", RECEIVE, RIGHT_V4], "port") as (first, rest):
+    async with right.machine.spawn([sys.executable, "-I", "-c", RECEIVE, RIGHT_V4], "port") as (first, rest):
         port = first.split()[1]
         done = (await left.run([sys.executable, "-I", "-c", SEND, RIGHT_V4, port, kind, str(BYTES)])).must_work()
         assert (await rest()).decode().strip() == done.out.strip()

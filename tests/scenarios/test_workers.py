@@ -10,7 +10,7 @@ from itertools import permutations
 
 import pytest
 from rigs.hubs import HUB_V4, HUB_V6, hub, v4, v6
-from rigs.labs import Echoes, heals, kill_daemon, pinging, reaches
+from rigs.labs import Echoes, bound, heals, kill_daemon, pinging, reaches
 
 from appliance.lab import tools
 from appliance.lab.engine import Lab
@@ -66,8 +66,8 @@ async def test_traffic_crosses_it_in_all_directions(scheme: str) -> None:
 def flows_stay_in_order(source: Host, target: Host, version: int) -> None:
     """Send flows that nobody answers, so that the kernel never learns whose they are: some go to the wrong worker."""
     address = tools.address_of(target, version)
-    with target.namespace.call(tools.bound, address) as receiver:
-        senders = [source.namespace.call(tools.bound, tools.address_of(source, version)) for _ in range(FLOWS)]
+    with target.namespace.call(bound, address) as receiver:
+        senders = [source.namespace.call(bound, tools.address_of(source, version)) for _ in range(FLOWS)]
         receiver.settimeout(60)
         came: dict[int, list[int]] = {}
         for first in range(0, 40 * WINDOW, WINDOW):
