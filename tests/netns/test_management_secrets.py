@@ -99,7 +99,9 @@ def test_a_secret_is_told_once_and_is_nowhere_afterwards(node: Host) -> None:
     assert len(told.secrets) >= 18
 
     places = [("events", json.dumps(stream(node, "/api/v1/events", re.escape(ended) + r'.*"succeeded"')).encode())]
-    places += [("the audit log", node.command("audit", "show", "--json").stdout.encode())]
+    audit = node.command("audit", "show", "--json")
+    assert audit.returncode == 0, audit.stderr
+    places += [("the audit log", audit.stdout.encode())]
     places += [("status", node.command("status", "--json").stdout.encode()), ("doctor", node.command("doctor").stdout.encode())]
     for caller, known in (("a viewer", eve), ("an admin", alice)):
         places += [(f"{path} for {caller}", answer) for path, answer in answers(node, known)]
