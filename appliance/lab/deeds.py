@@ -38,7 +38,7 @@ async def _start(lab: Lab, step: StepEntry) -> str:
     host = lab.host(step.host or "")
     if host.runs:
         raise LabFailure(f"the node on {host.name} runs already")
-    await asyncio.to_thread(host.start)
+    await asyncio.to_thread(lab.begin_again, host.name)
     return f"the node on {host.name} is started"
 
 

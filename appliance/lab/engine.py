@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from appliance.errors import ApplianceError, HostError
+from appliance.errors import HostError
 from appliance.foundation import clock
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host
@@ -65,8 +65,8 @@ class Lab:
         self._underlay: Underlay | None = None
         self._called: Mapping[str, str] = {}
         """What `Rig.addresses` gave."""
-        self._moved: set[str] = set()
-        """Hosts whose uplink a step has changed."""
+        self._uplinks: dict[str, str | None] = {}
+        """Of the hosts whose uplink was changed since they were built: the one that they have now."""
         self._links_before: frozenset[str] = frozenset()
         self._directory: Path | None = None
         self._owned = -1
@@ -101,7 +101,7 @@ class Lab:
         except asyncio.CancelledError:
             for host in self.hosts.values():
                 host.machine.abandon()
-            with suppress(ApplianceError):
+            with suppress(Exception):  # whatever else goes wrong in a machine that was abandoned
                 await building  # what is being made must be made before it can be removed
             raise
 
@@ -209,7 +209,14 @@ class Lab:
     def change_uplink(self, name: str, uplink: str | None) -> None:
         """Make a wire the only one of a host that is up; None: all are, as the lab was built. Raises HostError, LabFailure."""
         self.underlay.change_uplink(name, uplink)
-        self._moved.add(name)
+        self._uplinks[name] = uplink
+
+    def begin_again(self, name: str) -> None:
+        """Start the node of a host that was stopped or killed; its uplink is the one that it had, though all wires of a machine
+        that boots come up. Raises HostError, LabFailure."""
+        self.hosts[name].start()
+        if (uplink := self._uplinks.get(name)) is not None:
+            self.change_uplink(name, uplink)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Each two hosts that are peers of each other, once. Of members those that know each other from the beginning."""
@@ -295,7 +302,7 @@ class Lab:
 
     def _moved_back(self) -> None:
         """Undo what steps changed on hosts: what is different from the start after this is a node's."""
-        for name in self._moved:
+        for name in list(self._uplinks):
             with suppress(HostError):
                 self.change_uplink(name, self.definition.hosts[name].uplink)
 

@@ -100,6 +100,23 @@ async def test_a_host_moves_to_another_uplink_and_is_as_before_in_the_end() -> N
     assert lab.left_behind == []
 
 
+async def test_a_host_that_boots_has_the_uplink_that_it_had() -> None:
+    links = [{"name": name, "hosts": ["a", "b"], "ipv4": f"192.168.{number}.0/24"} for number, name in enumerate(("wifi", "lte"))]
+    hosts = {name: {"addresses": [f"10.0.0.{number}/24"]} for number, name in enumerate("ab", 1)}
+    start = {"do": "start", "host": "a"}
+    done = [start, {"do": "uplink", "host": "a", "wire": "lte"}, {"do": "kill", "host": "a"}]
+    definition = LabFile.model_validate({"lab": 1, "name": "boots", "links": links, "hosts": hosts, "steps": [*done, start]})
+    async with Lab(definition, start=False) as lab:
+        *before, again = lab.definition.steps
+        for step in before:
+            await deeds.do(lab, step)
+        lab.host("a").machine.ip("link", "set", "wifi", "up")  # as what boots does
+        await deeds.do(lab, again)
+        told = {name: lab.host("a").machine.ip("-o", "link", "show", name) for name in ("wifi", "lte")}
+        assert ["UP" in text.partition(">")[0] for text in told.values()] == [False, True]
+    assert lab.left_behind == []
+
+
 async def test_what_cannot_be_done_is_said() -> None:
     async with Lab(steps({"do": "kill", "host": "a"}), start=False) as lab:
         with pytest.raises(LabFailure, match="there is no node on a to kill"):
