@@ -18,7 +18,7 @@ from appliance.runtime.host.trial_file import TrialFile
 from appliance.runtime.host.trial_keeper import TrialKeeper
 from appliance.store import maintenance
 from appliance.store.keys import Keys
-from tests.machines.bed import MTU, PROFILE, READY, Bed, Guest, expect
+from tests.machines.bed import MTU, PROFILE, READY, Bed, expect
 from tests.machines.cuts import Cuts
 
 ETC: Final = "/etc/appliance"
@@ -29,7 +29,6 @@ LATER: Final = 1360
 """MTUs of profiles."""
 INVITED: Final = 3
 INVITE: Final = 'curl -sSf --unix-socket /run/appliance/netns-1.api --json \'{"note": "%s"}\' http://node/api/v1/user-invitations'
-ANSWER_SECONDS: Final = 300.0
 MANAGED: Final = "\nmanagement: {listen: []}\naudit: {}\n"
 API_READY: Final = "appliance api server --json"
 
@@ -63,22 +62,17 @@ async def _change_profiles(bed: Bed, cuts: Cuts) -> None:
     guest = bed.left
     await bed.write_profile(guest, mtu=TRIED)
     await cuts.begin()
-    await _ask(guest, "reload", confirm_within=600.0)
+    await guest.ask("reload", {"confirm_within": 600.0})
     cuts.promised(MTU)
-    await _ask(guest, "confirm")
+    await guest.ask("confirm")
     cuts.promised(TRIED)
     await bed.write_profile(guest, mtu=LATER)
     await guest.sh("sync")
-    await _ask(guest, "reload")
+    await guest.ask("reload")
     cuts.promised(LATER)
-    await _ask(guest, "rollback")
+    await guest.ask("rollback")
     cuts.promised(TRIED)
     await cuts.end()
-
-
-async def _ask(guest: Guest, operation: str, **arguments: float) -> None:
-    """As the commands do, and without the seconds that Python takes to end: power may be lost as soon as there is an answer."""
-    await asyncio.to_thread(guest.host.ask, operation, arguments, timeout=ANSWER_SECONDS)
 
 
 async def _invite(bed: Bed, cuts: Cuts) -> None:
