@@ -18,15 +18,12 @@ from appliance.foundation import clock
 from appliance.lab import deeds, interruption, privilege, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
-from appliance.lab.guest_rig import Guests
 from appliance.lab.host import Host
 from appliance.lab.loading import load
 from appliance.lab.machines.machine import LabFailure
 from appliance.lab.machines.namespaced import NamespaceMachine
-from appliance.lab.packages import Packages
 from appliance.lab.report import Report, hosts_of
 from appliance.lab.rig import Namespaces, Rig
-from appliance.lab.ssh_hosts import SshHosts
 from appliance.lab.telling import Progress, Story, Teller
 
 NAMESPACES: Final = "namespaces"
@@ -46,7 +43,6 @@ class Options:
     """Tell each step."""
     probe: str | None = None
     """The kind or the name of the only probes to run; None: all."""
-
     on: str = NAMESPACES
     """What the hosts are: `namespaces`, `vms`, `vms:RELEASE`, `vms:RELEASE/ARCHITECTURE`, or a file, an ssh_config."""
     package: Path | None = None
@@ -81,10 +77,14 @@ def run(path: Path, options: Options) -> int:
 
 def _rig(path: Path, options: Options) -> Rig:
     """Raises ProfileError, MissingPrivilege."""
-    packages = Packages([options.package] if options.package is not None else [])
     if options.on == NAMESPACES:
         privilege.ensure(["lab", str(path.resolve()), *options.words()])
         return Namespaces()
+    from appliance.lab.guest_rig import Guests
+    from appliance.lab.packages import Packages
+    from appliance.lab.ssh_hosts import SshHosts
+
+    packages = Packages([options.package] if options.package is not None else [])
     if options.on == VMS or options.on.startswith(f"{VMS}:"):
         privilege.ensure_root("virtual machines")
         return Guests.named(options.on.removeprefix(VMS).removeprefix(":"), packages)

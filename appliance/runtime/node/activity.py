@@ -56,7 +56,8 @@ class Activity:
         """One pass over the shared counters."""
         pool = self._pool()
         now = clock.monotonic()
-        slept, self._asleep = _asleep() - self._asleep, _asleep()
+        before, self._asleep = self._asleep, _asleep()
+        slept = self._asleep - before
         if slept >= LEAST_SLEEP:
             log.info("the host was asleep", seconds=round(slept, 1))
             self._node.handle_slept(slept, now)
