@@ -49,7 +49,6 @@ def require(arch: str) -> None:
     if missing:
         packages = " ".join(sorted(set(missing.values())))
         raise HostError(f"virtual machines need {', '.join(missing)}", hint=f"apt install {packages}")
-
     if is_foreign(arch) and not (FOREIGN / _INTERPRETERS[arch]).exists():
         raise HostError(
             f"programs for {arch} do not run on this machine, and making a Debian runs some",
@@ -58,7 +57,7 @@ def require(arch: str) -> None:
 
 
 def is_foreign(arch: str) -> bool:
-    """Is it another architecture than this machine's? Then making an image takes a quarter of an hour."""
+    """Is it another architecture than this machine's? Then making an image takes half an hour."""
     return _OURS.get(os.uname().machine) != arch
 
 

@@ -80,7 +80,7 @@ class Service(ABC):
 
 
 class Machine(ABC):
-    """One machine of a lab. Whatever is said to last there is kept at paths of the machine; `enter` says how to get in."""
+    """One machine of a lab. All that is done there begins with `enter`; paths are the machine's own, unless it says otherwise."""
 
     kind: ClassVar[str]
     """For people and for documents."""
