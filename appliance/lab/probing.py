@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import math
-import re
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -23,6 +23,10 @@ LEAST_MTU: Final = {4: 576, 6: 1280}
 """What every host must take (RFC 791, section 3.1; RFC 8200, section 5)."""
 PROBE_SECONDS: Final = 90.0
 """The most a probe may take, besides the time that it is meant to last."""
+ECHO_INTERVAL: Final = 0.05
+"""Seconds between two echoes of a ping."""
+ECHO_SECONDS: Final = 10.0
+"""How long a ping waits for the last of them."""
 ASK_AGAIN_EVERY: Final = 0.1
 """Seconds between a failed attempt and the next one."""
 
@@ -157,13 +161,11 @@ async def _asked_once(lab: Lab, asked: Asked) -> Answer:
 
 async def ping(scene: Scene, entry: ProbeEntry) -> Answer:
     """Does every echo come back, but for those that may be lost? The value is the median round trip."""
-    options = ["-c", str(entry.count), "-i", "0.05"]
-    if entry.within is not None and not entry.fails:  # until so many have come back
-        options += ["-w", f"{entry.within:g}"]
-    done = await scene.source.run(
-        tools.ping(scene.target, scene.version, *options), timeout=PROBE_SECONDS + (entry.within or 0.0)
-    )
-    times = sorted(float(found) for found in re.findall(r"time=([\d.]+)", done.out))
+    these = (ECHO_INTERVAL * entry.count + ECHO_SECONDS, entry.count)
+    seconds, last = these if entry.within is None or entry.fails else (entry.within, sys.maxsize)  # then any will do
+    options = ["-c", str(entry.count), "-i", f"{ECHO_INTERVAL:g}", "-w", f"{seconds:g}"]
+    done = await scene.source.run(tools.ping(scene.target, scene.version, *options), timeout=PROBE_SECONDS + seconds)
+    times = sorted(tools.echoes(done.out, last).values())
     median = times[len(times) // 2] if times else None
     enough = len(times) >= math.ceil(entry.count * (1.0 - entry.lost))
     return Answer(bool(times) and enough, median, "ms", f"{min(len(times), entry.count)} of {entry.count} came back")

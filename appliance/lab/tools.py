@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,16 @@ async def first_heard(source: Host, target: Host, version: int, texts: Mapping[s
 def ping(target: Host, version: int, *options: str) -> list[str]:
     """The command line of ping(8), by name in a network of members."""
     return ["ping", f"-{version}", "-n", "-W", "2", *options, target.overlay_name or address_of(target, version)]
+
+
+def echoes(said: str, count: int) -> dict[int, float]:
+    """Of what ping(8) printed: the round trips of its first `count` echoes that came back, by number, in ms.
+
+    To be asked with `-w`: ping then waits for as many answers as it was to send questions, and sends more meanwhile. Without,
+    it leaves after an interval or two round trips, and what one slow moment of a host held up seems to be lost.
+    """
+    found = re.findall(r"icmp_seq=(\d+) .*time=([\d.]+)", said)
+    return {int(number): float(took) for number, took in reversed(found) if int(number) <= count}
 
 
 def stranger(host: Host, version: int) -> str:

@@ -18,9 +18,11 @@ from appliance.lab.host import Host
 from appliance.lab.machines.guest import GuestMachine
 from appliance.lab.machines.machine import LabFailure
 from appliance.lab.packages import Packages
+from appliance.lab.tools import echoes
 
 MOST_LOST = 20.0
 """Per cent of echoes."""
+ECHO_SECONDS = 20.0
 ANSWER_SECONDS = 120.0
 PROFILE = Path("/etc/appliance/profile.yaml")
 MTU = 1400
@@ -160,11 +162,12 @@ class Bed:
         told = []
         for guest, other in ((self.left, 2), (self.right, 1)):
             for address in (f"10.8.0.{other}", f"fd00:8::{other}"):
-                answer = await guest.sh(f"ping -q -c {count} -i {interval} -W 20 {address}", check=False)
-                part = next((word for word in answer.split() if word.endswith("%")), "100%")
-                if float(part.removesuffix("%")) > MOST_LOST:
+                options = f"-n -c {count} -i {interval} -w {count * interval + ECHO_SECONDS}"
+                answer = await guest.sh(f"ping {options} {address}", check=False)
+                lost = 100.0 * (1.0 - len(echoes(answer, count)) / count)
+                if lost > MOST_LOST:
                     raise Wrong(f"{guest.name}: too little comes back from {address}: {answer}")
-                told.append(part)
+                told.append(f"{lost:g}%")
         return f"lost {', '.join(told)}"
 
     async def as_before(self) -> None:
