@@ -163,7 +163,7 @@ async def ping(scene: Scene, entry: ProbeEntry) -> Answer:
     """Does every echo come back, but for those that may be lost? The value is the median round trip."""
     these = (ECHO_INTERVAL * entry.count + ECHO_SECONDS, entry.count)
     seconds, last = these if entry.within is None or entry.fails else (entry.within, sys.maxsize)  # then any will do
-    options = ["-c", str(entry.count), "-i", f"{ECHO_INTERVAL:g}", "-w", f"{seconds:g}"]
+    options = ["-c", str(entry.count), "-i", f"{ECHO_INTERVAL:g}", "-w", str(math.ceil(seconds))]  # -w takes whole seconds
     done = await scene.source.run(tools.ping(scene.target, scene.version, *options), timeout=PROBE_SECONDS + seconds)
     times = sorted(tools.echoes(done.out, last).values())
     median = times[len(times) // 2] if times else None
@@ -247,7 +247,7 @@ async def path(scene: Scene, entry: ProbeEntry) -> Answer:
     met_after = None
     if entry.within is not None:
         begun = clock.monotonic()
-        options = ("-c", "1", "-i", "0.05", "-w", f"{entry.within:g}")
+        options = ("-c", "1", "-i", "0.05", "-w", str(math.ceil(entry.within)))
         await scene.source.run(tools.ping(scene.target, scene.version, *options), timeout=PROBE_SECONDS + entry.within)
         met_after = round(clock.monotonic() - begun, 2)
     seen = (await path_probe.look(scene.lab, scene.source, scene.target, scene.version))._replace(met_after=met_after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from appliance.lab.tools import echoes
 
 MOST_LOST = 20.0
 """Per cent of echoes."""
-ECHO_SECONDS = 20.0
+ECHO_SECONDS = 20
 ANSWER_SECONDS = 120.0
 PROFILE = Path("/etc/appliance/profile.yaml")
 MTU = 1400
@@ -162,7 +163,7 @@ class Bed:
         told = []
         for guest, other in ((self.left, 2), (self.right, 1)):
             for address in (f"10.8.0.{other}", f"fd00:8::{other}"):
-                options = f"-n -c {count} -i {interval} -w {count * interval + ECHO_SECONDS}"
+                options = f"-n -c {count} -i {interval} -w {math.ceil(count * interval) + ECHO_SECONDS}"
                 answer = await guest.sh(f"ping {options} {address}", check=False)
                 lost = 100.0 * (1.0 - len(echoes(answer, count)) / count)
                 if lost > MOST_LOST:
