@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.machines.scenario import Plan
-from tests.machines.scenarios import clocks, confirming, firewalls, life, neighbours, offload, power, rival
+from tests.machines.scenarios import clocks, cloud_init, confirming, firewalls, life, neighbours, offload, power, rival
 
 PLANS: Final = (
     Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, *clocks.ALL, *power.ALL, life.node_stops)),
@@ -14,6 +14,7 @@ PLANS: Final = (
         extras=("ufw", "firewalld", "systemd-resolved", "libnss-resolve"),
         scenarios=(*neighbours.ALL, *firewalls.ALL, neighbours.apparmor),
     ),
+    Plan("cloud-init", extras=("cloud-init",), scenarios=cloud_init.ALL, start=False),
     Plan(
         "trixie", suite="trixie", scenarios=(life.machines, life.sandbox, *offload.ALL, *rival.ALL, life.boots, life.node_stops)
     ),
