@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from tests.machines.scenario import Plan
-from tests.machines.scenarios import confirming, firewalls, life, neighbours, offload, rival
+from tests.machines.scenarios import by_ssh, confirming, firewalls, life, neighbours, offload, package, rival
 
 PLANS: Final = (
     Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, life.node_stops)),
+    Plan("package", scenarios=(*package.ALL, *by_ssh.ALL)),
     Plan(
         "neighbours",
         extras=("ufw", "firewalld", "systemd-resolved", "libnss-resolve"),
