@@ -131,7 +131,9 @@ class Bed:
         cards: Mapping[str, str] = CARDS,
         start: bool = True,
     ) -> None:
-        self._rig = Guests(Packages([package] if package else ()), suite, arch, extras=extras, cards=cards)
+        packages = Packages([package] if package else ())
+        self.suite, self.package = suite, packages.find(suite, arch)
+        self._rig = Guests(packages, suite, arch, extras=extras, cards=cards)
         definition = LabFile.model_validate(PAIR)
         self._rig.prepare(definition, lambda line: print(f"     {line}", file=sys.stderr, flush=True))
         self.lab = Lab(definition, start=start, rig=self._rig)

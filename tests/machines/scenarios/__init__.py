@@ -5,10 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from tests.machines.scenario import Plan
-from tests.machines.scenarios import clocks, cloud_init, confirming, firewalls, life, neighbours, offload, power, rival
+from tests.machines.scenarios import (
+    by_ssh,
+    clocks,
+    cloud_init,
+    confirming,
+    firewalls,
+    life,
+    neighbours,
+    offload,
+    package,
+    power,
+    rival,
+)
 
 PLANS: Final = (
     Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, *clocks.ALL, *power.ALL, life.node_stops)),
+    Plan("package", scenarios=(*package.ALL, *by_ssh.ALL)),
     Plan(
         "neighbours",
         extras=("ufw", "firewalld", "systemd-resolved", "libnss-resolve"),

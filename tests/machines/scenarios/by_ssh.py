@@ -1,0 +1,189 @@
+"""Labs on hosts by SSH: the two machines, without the package, are the hosts of an ssh_config."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tests.machines.bed import Bed, Guest, expect
+from tests.machines.handing import hand
+from tests.machines.packages import higher
+
+FILE: Final = """
+lab: 1
+name: by-ssh
+links: [{name: wan, hosts: [left, right], ipv4: 192.0.2.0/24}]
+hosts:
+  left: {addresses: [10.70.0.1/24], listen: ["udp://0.0.0.0:8443"], peers: {right: {}}}
+  right: {addresses: [10.70.0.2/24], peers: {left: {endpoints: ["udp://left:8443"]}}}
+probes:
+  - {probe: ping, between: [left, right]}
+  - {probe: isolation, between: [left, right]}
+  - {probe: transfer, from: left, to: right, size: 1MiB}
+"""
+HOST: Final = """
+Host {name}
+  HostName {address}
+  User root
+  IdentityFile {key}
+  StrictHostKeyChecking no
+  UserKnownHostsFile /dev/null
+  ProxyCommand nsenter --net={namespace} {python} {splice} 2222
+"""
+SPLICE: Final = """
+import os, select, socket, sys
+line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+while True:
+    for source in select.select([0, line], [], [])[0]:
+        piece = line.recv(65536) if source is line else os.read(0, 65536)
+        if not piece: sys.exit()
+        if source is line:
+            while piece: piece = piece[os.write(1, piece):]
+        else: line.sendall(piece)
+"""
+TRACES: Final = (
+    "dpkg-query -W -f '${db:Status-Status}\\n' appliance 2>/dev/null; "
+    "find /etc/appliance /var/lib/appliance* /run/appliance /usr/lib/appliance /etc/systemd /run/systemd/system "
+    "-path '*appliance*' 2>/dev/null; getent passwd appliance appliance-api; ip -o link show llp0 2>/dev/null; true"
+)
+OURS: Final = (
+    "find /etc/appliance /var/lib/appliance /var/lib/appliance-api -mindepth 1 -delete; rm -rf /etc/appliance /var/lib/appliance*"
+)
+
+
+class Rig:
+    """The hosts as labs see them: an ssh_config, a lab file and a package in a folder."""
+
+    def __init__(self, bed: Bed, folder: Path) -> None:
+        self.config, self.file = folder / "ssh_config", folder / "lab.yaml"
+        (folder / "splice.py").write_text(SPLICE)
+        self.file.write_text(FILE)
+        self.config.write_text("".join(_entry(guest, number, folder) for number, guest in enumerate(bed.both, 1)))
+        self.package = higher(bed.package, bed.suite, folder)
+
+    async def begin(self, config: Path | None = None, *options: str) -> Process:
+        """Start a lab."""
+        words = ("lab", self.file, "--on", config or self.config, "--package", self.package, *options)
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "appliance", *map(str, words), stdout=PIPE, stderr=PIPE, start_new_session=True
+        )
+
+    async def refused(self, config: Path | None = None) -> str:
+        """What a lab says that cannot be: its error and its hint."""
+        lab = await self.begin(config)
+        _, err = await lab.communicate()
+        expect(lab.returncode not in (0, None), f"a lab that cannot be ended with {lab.returncode}")
+        said = [line for line in err.decode().splitlines() if line.startswith(("error:", "hint:"))]
+        expect(len(said) == 2, f"not an error and a hint: {err.decode()}")
+        return " ".join(said)
+
+    def other(self, name: str, old: str, new: str) -> Path:
+        """Another ssh_config: with `old` replaced, once."""
+        path = self.config.with_name(name)
+        path.write_text(self.config.read_text().replace(old, new, 1))
+        return path
+
+
+async def labs_by_ssh(bed: Bed) -> str:
+    """A lab on the two as hosts by SSH: the document is that of namespaces, and nothing is left on them."""
+    async with _bare(bed) as rig:
+        here, there = await asyncio.gather(_document(rig, "namespaces"), _document(rig))
+        expect(_shape(here) == _shape(there), f"other documents: {_shape(here)}, {_shape(there)}")
+        expect(there["ok"], f"the lab failed: {there}")
+        await _clean(bed)
+        return f"{len(there['probes'])} probes as in namespaces; sessions after {there['seconds_to_sessions']} s; nothing is left"
+
+
+async def labs_that_end_early(bed: Bed) -> str:
+    """Ctrl-C while apt installs, and SIGKILL, which the next lab undoes; another lab meanwhile is refused."""
+    async with _bare(bed) as rig:
+        killed = await rig.begin()
+        await bed.left.until("test -e /var/lib/appliance-lab/appliance*.deb && grep -q lab- /var/lib/appliance-lab/notes")
+        refusal = await rig.refused()
+        expect("another lab uses left" in refusal, refusal)
+        await bed.left.until("ps -C dpkg,dpkg-deb >/dev/null || dpkg -s appliance >/dev/null 2>&1")
+        killed.kill()
+        await killed.communicate()
+        interrupted = await rig.begin()
+        await bed.left.until("test -e /var/lib/appliance-lab/appliance*.deb && ps -C apt-get >/dev/null")
+        interrupted.send_signal(signal.SIGINT)
+        await interrupted.communicate()
+        expect(interrupted.returncode == 128 + signal.SIGINT, f"Ctrl-C ended the lab with {interrupted.returncode}")
+        await _clean(bed)
+        return f"{refusal}; nothing is left by the one that was killed, nor by Ctrl-C"
+
+
+async def hosts_that_cannot_be_used(bed: Bed) -> str:
+    """Hosts that are down or unknown, print of themselves, have a node or no room: refused with what to do, and untouched."""
+    guest = bed.left
+    async with _bare(bed) as rig:
+        said = [await rig.refused(rig.other("unknown", "Host right", "Host rigth"))]
+        said += [await rig.refused(rig.other("down", " 2222", " 2223"))]
+        for do, undo in (
+            ("mv /root/.bashrc /root/kept; echo 'echo hello' >/root/.bashrc", "mv /root/kept /root/.bashrc || rm /root/.bashrc"),
+            ("mkdir -p /etc/appliance; echo mine >/etc/appliance/mine", "grep mine /etc/appliance/mine && rm -r /etc/appliance"),
+            ("fallocate -l $(($(df --output=avail -k / | tail -1) - 20000))K /filler", "rm /filler"),
+        ):
+            await guest.sh(do, check=False)
+            said.append(await rig.refused())
+            await guest.sh(undo)
+        await _clean(bed)
+        return " / ".join(said)
+
+
+@asynccontextmanager
+async def _bare(bed: Bed) -> AsyncIterator[Rig]:
+    """Neither has the package meanwhile, nor the users that it leaves."""
+    identities = [await asyncio.to_thread(guest.machine.get, guest.host.identity_file) for guest in bed.both]
+    script = f"dpkg --purge appliance; userdel appliance; userdel appliance-api; {OURS}"
+    await asyncio.gather(*(guest.sh(script, check=False) for guest in bed.both))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield await asyncio.to_thread(Rig, bed, Path(folder))
+    finally:
+        await asyncio.gather(*(_install(bed, *each) for each in zip(bed.both, identities, strict=True)))
+        await bed.as_before()
+
+
+async def _install(bed: Bed, guest: Guest, identity: bytes) -> None:
+    await hand(guest, bed.package, "/root/first.deb")
+    await guest.sh("dpkg -i /root/first.deb && rm /root/first.deb")
+    await asyncio.to_thread(guest.machine.put, guest.host.identity_file, identity)
+
+
+async def _document(rig: Rig, on: str = "") -> dict[str, Any]:
+    lab = await rig.begin(Path(on) if on else None, "--json")
+    out, err = await lab.communicate()
+    expect(bool(out), f"no document: {err.decode()}")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def _shape(document: dict[str, Any]) -> list[Any]:
+    probes = [(probe["name"], probe["from"], probe["to"], probe["ok"], sorted(probe)) for probe in document["probes"]]
+    return [sorted(document), [sorted(host) for host in document["hosts"]], probes, document["left_behind"]]
+
+
+async def _clean(bed: Bed) -> None:
+    for guest in bed.both:
+        expect(not (left := await guest.sh(TRACES)), f"left on {guest.name}: {left}")
+
+
+def _entry(guest: Guest, number: int, folder: Path) -> str:
+    namespace = guest.machine.namespace.path
+    key = guest.machine.guest.image.key
+    python = sys.executable
+    return HOST.format(
+        name=guest.name, address=f"192.0.2.{number}", key=key, namespace=namespace, python=python, splice=folder / "splice.py"
+    )
+
+
+ALL: Final = (labs_by_ssh, labs_that_end_early, hosts_that_cannot_be_used)
