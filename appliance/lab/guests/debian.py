@@ -15,7 +15,7 @@ from appliance.lab.guests.cache import digest
 SUITES: Final = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 PACKAGES: Final = (
     *("systemd-sysv", "udev", "dbus", "kmod", "procps", "passwd", "zstd"),
-    *("openssh-server", "python3", "apparmor", "iproute2", "nftables", "wireguard-tools"),
+    *("openssh-server", "python3", "sudo", "apparmor", "iproute2", "nftables", "wireguard-tools"),
     *("iperf3", "iputils-ping", "ethtool", "tcpdump", "curl"),
 )
 """Beside Debian's required ones and a kernel. What our package depends on is among them."""

@@ -24,12 +24,18 @@ PLANS: Final = (
     Plan("package", scenarios=(*package.ALL, *by_ssh.ALL)),
     Plan(
         "neighbours",
-        extras=("ufw", "firewalld", "systemd-resolved", "libnss-resolve"),
+        extras=("ufw", "firewalld", "docker.io", "busybox-static", "network-manager", "systemd-resolved", "libnss-resolve"),
         scenarios=(*neighbours.ALL, *firewalls.ALL, neighbours.apparmor),
     ),
     Plan("cloud-init", extras=("cloud-init",), scenarios=cloud_init.ALL, start=False),
     Plan(
-        "trixie", suite="trixie", scenarios=(life.machines, life.sandbox, *offload.ALL, *rival.ALL, life.boots, life.node_stops)
+        "trixie",
+        suite="trixie",
+        extras=("systemd-resolved", "libnss-resolve"),
+        scenarios=(
+            *(life.machines, life.sandbox, *offload.ALL, *rival.ALL),
+            *(neighbours.networkd, neighbours.resolved, life.boots, life.node_stops),
+        ),
     ),
 )
 """In the order in which `make rigs` goes through them."""

@@ -32,7 +32,7 @@ probes:
 HOST: Final = """
 Host {name}
   HostName {address}
-  User root
+  User {user}
   IdentityFile {key}
   StrictHostKeyChecking no
   UserKnownHostsFile /dev/null
@@ -54,6 +54,12 @@ TRACES: Final = (
     "find /etc/appliance /var/lib/appliance* /run/appliance /usr/lib/appliance /etc/systemd /run/systemd/system "
     "-path '*appliance*' 2>/dev/null; getent passwd appliance appliance-api; ip -o link show llp0 2>/dev/null; true"
 )
+USERS: Final = {"left": "root", "right": "admin"}
+ADMIN: Final = (
+    "useradd -m admin; echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin; "
+    "cp -r /root/.ssh /home/admin && chown -R admin: /home/admin"
+)
+NO_ADMIN: Final = "userdel -r admin; rm /etc/sudoers.d/admin"
 OURS: Final = (
     "find /etc/appliance /var/lib/appliance /var/lib/appliance-api -mindepth 1 -delete; rm -rf /etc/appliance /var/lib/appliance*"
 )
@@ -93,7 +99,7 @@ class Rig:
 
 
 async def labs_by_ssh(bed: Bed) -> str:
-    """A lab on the two as hosts by SSH: the document is that of namespaces, and nothing is left on them."""
+    """A lab on the two as hosts by SSH, as root and by sudo: the document is that of namespaces, and nothing is left."""
     async with _bare(bed) as rig:
         here, there = await asyncio.gather(_document(rig, "namespaces"), _document(rig))
         expect(_shape(here) == _shape(there), f"other documents: {_shape(here)}, {_shape(there)}")
@@ -145,10 +151,12 @@ async def _bare(bed: Bed) -> AsyncIterator[Rig]:
     identities = [await asyncio.to_thread(guest.machine.get, guest.host.identity_file) for guest in bed.both]
     script = f"dpkg --purge appliance; userdel appliance; userdel appliance-api; {OURS}"
     await asyncio.gather(*(guest.sh(script, check=False) for guest in bed.both))
+    await bed.right.sh(ADMIN)
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield await asyncio.to_thread(Rig, bed, Path(folder))
     finally:
+        await bed.right.sh(NO_ADMIN, check=False)
         await asyncio.gather(*(_install(bed, *each) for each in zip(bed.both, identities, strict=True)))
         await bed.as_before()
 
@@ -182,7 +190,13 @@ def _entry(guest: Guest, number: int, folder: Path) -> str:
     key = guest.machine.guest.image.key
     python = sys.executable
     return HOST.format(
-        name=guest.name, address=f"192.0.2.{number}", key=key, namespace=namespace, python=python, splice=folder / "splice.py"
+        name=guest.name,
+        user=USERS[guest.name],
+        address=f"192.0.2.{number}",
+        key=key,
+        namespace=namespace,
+        python=python,
+        splice=folder / "splice.py",
     )
 
 

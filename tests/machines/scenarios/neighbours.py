@@ -1,11 +1,12 @@
-"""A node beside the programs that rule a host's network on Debian: systemd-networkd and systemd-resolved; and AppArmor."""
+"""A node beside the programs that rule a host's network on Debian: systemd-networkd, systemd-resolved and
+NetworkManager; and AppArmor."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from tests.machines.bed import Bed, Guest, expect
+from tests.machines.bed import SESSION, Bed, Guest, expect
 from tests.machines.scenarios.beside import more, stops_and_starts
 
 ROUTING: Final = "ip rule; ip -6 rule; ip route show table all proto 76; ip -6 route show table all proto 76"
@@ -30,6 +31,20 @@ DEEDS: Final = {
 MONITORED: Final = "setsid -f sh -c 'echo $$ >/tmp/monitor.pid; exec ip monitor route rule >/tmp/monitored 2>&1'"
 REPAIRED: Final = "test $(appliance status --json | grep -o '\"repaired\": [0-9]*' | cut -d' ' -f2) -gt {before}"
 CONFIGURED: Final = "networkctl status wan | grep -q '(configured)'"
+MANAGER: Final = "/etc/NetworkManager"
+WIRE: Final = """[connection]
+id=wan
+type=ethernet
+interface-name=wan
+[ipv4]
+method=manual
+address1=192.0.2.1/24
+[ipv6]
+method=manual
+address1=2001:db8::1/64
+"""
+MANAGED: Final = "nmcli -g DEVICE,STATE device | grep -q '^wan:connected$'"
+MANAGERS_DEEDS: Final = ("systemctl restart NetworkManager", "nmcli connection up wan", "nmcli device reapply wan")
 LINKED: Final = "ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"
 """As Debian's package leaves the file."""
 
@@ -77,6 +92,32 @@ async def resolved(bed: Bed) -> str:
     return f"{' / '.join(short.split(chr(10))).strip(' /')}; {await bed.loss(5)}"
 
 
+async def network_manager(bed: Bed) -> str:
+    """NetworkManager in the place of systemd-networkd: the overlay's interface is none of its business; restarts pass."""
+    guest, told = bed.left, []
+    identity = re.findall(r"llp1:\w+", bed.profile(guest))[0]
+    await guest.write(f"{MANAGER}/conf.d/50-lab.conf", "[keyfile]\nunmanaged-devices=interface-name:mgmt\n")
+    await guest.write(f"{MANAGER}/system-connections/wan.nmconnection", WIRE, 0o600)
+    await guest.sh("systemctl stop systemd-networkd.socket systemd-networkd && systemctl start NetworkManager")
+    try:
+        await guest.until(MANAGED)
+        async with more(guest, EVERYTHING.format(identity=identity)):
+            await guest.write("/tmp/wanted", await guest.sh(ROUTING))
+            for deed in MANAGERS_DEEDS:
+                await guest.sh(deed)
+                await guest.until(f"{MANAGED} && {{ {ROUTING}; }} | cmp -s - /tmp/wanted")
+                state = (await guest.sh("nmcli -g GENERAL.STATE device show llp0")).strip()
+                expect("external" in state, f"after {deed}, llp0 is {state}")
+                told.append(f"{deed}: {await bed.loss(5)}")
+            await stops_and_starts(guest, "nmcli -g DEVICE,STATE,CONNECTION device | grep -v llp0; cat /etc/resolv.conf")
+    finally:
+        await guest.sh(
+            f"systemctl stop NetworkManager; rm {MANAGER}/*/*lab.conf {MANAGER}/*/wan.nmconnection; {RESTART}", check=False
+        )
+    await guest.until(SESSION)
+    return f"llp0 is {state}; {'; '.join(told)}"
+
+
 async def apparmor(bed: Bed) -> str:
     """AppArmor is on, and has refused the nodes of both hosts nothing in all their lives here."""
     told = [await _refused(guest) for guest in bed.both]
@@ -91,4 +132,4 @@ async def _refused(guest: Guest) -> str:
     return f"{guest.name}: {profiles.strip()} profiles, {len(denied.splitlines())} refusals, none of the node's"
 
 
-ALL: Final = (networkd, resolved)
+ALL: Final = (networkd, resolved, network_manager)
