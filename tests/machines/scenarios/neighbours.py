@@ -94,7 +94,7 @@ async def resolved(bed: Bed) -> str:
 
 async def network_manager(bed: Bed) -> str:
     """NetworkManager in the place of systemd-networkd: the overlay's interface is none of its business; restarts pass."""
-    guest, told = bed.left, []
+    guest, told, state = bed.left, [], ""
     identity = re.findall(r"llp1:\w+", bed.profile(guest))[0]
     await guest.write(f"{MANAGER}/conf.d/50-lab.conf", "[keyfile]\nunmanaged-devices=interface-name:mgmt\n")
     await guest.write(f"{MANAGER}/system-connections/wan.nmconnection", WIRE, 0o600)
