@@ -30,7 +30,7 @@ MTU = 1400
 CARDS = {"left": "virtio-net-pci,csum=off", "right": "e1000"}
 """virtio as it is without tx checksum offload; e1000 has it."""
 READY = "appliance status --json | grep -q '\"ready\": true'"
-SESSION = 'appliance status --json | grep -q \'"state": "active"\''
+SESSION = """appliance status --json | grep -A1 '"state": "active"' | grep -q '"suite"'"""
 PAIR: dict[str, Any] = {
     "lab": 1,
     "name": "machines",
