@@ -1,11 +1,13 @@
 """`make rigs`: virtual machines with the Debian package, and what befalls them. Root only; half an hour on two cores, since
-without KVM an instruction costs ten. Exit code 1 when a scenario does not end as it should.
+without KVM an instruction costs ten: a bed of two guests keeps one of them busy. Exit code 1 when a scenario does not end as it
+should.
 
     make rigs args='--only reloads,bookworm'       these scenarios, or all of a bed
     make rigs args='--list'                        what there is
     make rigs args='--write'                       what came out goes into the table in docs/rigs.md
     make rigs args='--list --write'                only rows that are not there yet do
     make rigs args='--json'                        one document on standard output
+    make rigs args='--jobs 1'                      one bed at a time, instead of one for each core
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 import traceback
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from appliance.errors import ApplianceError
@@ -34,6 +39,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="beds at a time")
     wanted = parser.parse_args()
     only = {name for name in wanted.only.split(",") if name}
     plans = [(plan, chosen) for plan in PLANS if (chosen := _chosen(plan, only))]
@@ -44,7 +50,7 @@ def main() -> int:
         if wanted.write:
             _write([])
         return 0
-    verdicts = [verdict for plan, chosen in plans for verdict in asyncio.run(_played(plan, chosen))]
+    verdicts = asyncio.run(_all_played(plans, max(1, wanted.jobs)))
     failed = [verdict.name for verdict in verdicts if not verdict.well]
     if wanted.json:
         print(json.dumps([verdict._asdict() for verdict in verdicts], indent=2))
@@ -64,12 +70,22 @@ def _chosen(plan: Plan, only: set[str]) -> tuple[Steps, ...]:
     return tuple(steps for steps in plan.scenarios if not only or plan.name in only or steps.__name__ in only)
 
 
+async def _all_played(plans: Iterable[tuple[Plan, tuple[Steps, ...]]], jobs: int) -> list[Verdict]:
+    free = asyncio.Semaphore(jobs)
+
+    async def one(plan: Plan, chosen: tuple[Steps, ...]) -> list[Verdict]:
+        async with free:
+            return await _played(plan, chosen)
+
+    return list(chain.from_iterable(await asyncio.gather(*(one(*each) for each in plans))))
+
+
 async def _played(plan: Plan, chosen: tuple[Steps, ...]) -> list[Verdict]:
-    begun = time.monotonic()
+    begun, say = time.monotonic(), lambda line: _say(f"{plan.name}: {line}")
     _say(f"{plan.name}: two guests with Debian {plan.suite} ({plan.arch})")
     verdicts: list[Verdict] = []
     try:
-        async with Bed(plan.suite, plan.arch, extras=plan.extras, start=plan.start) as bed:
+        async with Bed(plan.suite, plan.arch, extras=plan.extras, start=plan.start, say=say) as bed:
             _say(f"{plan.name}: nodes with a session after {time.monotonic() - begun:.0f} s")
             for steps in chosen:
                 verdicts += [await _one(plan, steps, bed)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -130,15 +129,17 @@ class Bed:
         extras: tuple[str, ...] = (),
         cards: Mapping[str, str] = CARDS,
         start: bool = True,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`say` is told what takes long. Raises LabFailure where there is no package."""
+        self._say = say
         packages = Packages([package] if package else ())
         self.suite, self.package = suite, packages.find(suite, arch)
         self._rig = Guests(packages, suite, arch, extras=extras, cards=cards)
-        definition = LabFile.model_validate(PAIR)
-        self._rig.prepare(definition, lambda line: print(f"     {line}", file=sys.stderr, flush=True))
-        self.lab = Lab(definition, start=start, rig=self._rig)
+        self.lab = Lab(LabFile.model_validate(PAIR), start=start, rig=self._rig)
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._rig.prepare, self.lab.definition, self._say)
         await self.lab.__aenter__()
         self.left, self.right = Guest(self.lab.host("left")), Guest(self.lab.host("right"))
         return self
