@@ -25,8 +25,11 @@ _LOOKS: Final = {
     "IPv6 rules": ("ip", "-6", "rule"),
     "firewall": ("nft", "list", "ruleset"),
 }
-_RUNS_OUT: Final = re.compile(r"\b\d+sec\b")
-"""How long a leased address or a router's route is still good for."""
+_PASSING: Final = (
+    (re.compile(r"\b\d+sec\b"), "… sec"),  # how long a leased address or a router's route is still good for
+    (re.compile(r"^\d+: (?=\S+ +inet)", re.MULTILINE), ""),  # the number of an interface, another one at each boot
+)
+"""What is another today than yesterday without anybody's doing."""
 
 
 class Host:
@@ -197,7 +200,7 @@ class Host:
         kept = {}
         for noun, words in _LOOKS.items():
             try:
-                kept[noun] = _RUNS_OUT.sub("… sec", self.machine.told(words))
+                kept[noun] = _lasting(self.machine.told(words))
             except HostError:
                 kept[noun] = ""
         return kept
@@ -224,3 +227,9 @@ class Host:
             return [f"the node on {self.name}: {error.message}"]
         ended = [f"the node on {self.name} {how}"] if how is not None else []
         return ended + [f"{what} on {self.name} after SIGTERM" for what in self.changes()]
+
+
+def _lasting(text: str) -> str:
+    for pattern, instead in _PASSING:
+        text = pattern.sub(instead, text)
+    return text

@@ -45,6 +45,10 @@ address1=2001:db8::1/64
 """
 MANAGED: Final = "nmcli -g DEVICE,STATE device | grep -q '^wan:connected$'"
 MANAGERS_DEEDS: Final = ("systemctl restart NetworkManager", "nmcli connection up wan", "nmcli device reapply wan")
+BACK_TO_NETWORKD: Final = (
+    f"rm {MANAGER}/conf.d/50-lab.conf {MANAGER}/system-connections/wan.nmconnection; ip address flush dev wan; {RESTART}"
+)
+"""What NetworkManager put there has no route of its own, and systemd-networkd would take it for what it wants itself."""
 LINKED: Final = "ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"
 """As Debian's package leaves the file."""
 
@@ -111,11 +115,9 @@ async def network_manager(bed: Bed) -> str:
                 told.append(f"{deed}: {await bed.loss(5)}")
             await stops_and_starts(guest, "nmcli -g DEVICE,STATE,CONNECTION device | grep -v llp0; cat /etc/resolv.conf")
     finally:
-        await guest.sh(
-            f"systemctl stop NetworkManager; rm {MANAGER}/*/*lab.conf {MANAGER}/*/wan.nmconnection; {RESTART}", check=False
-        )
+        await guest.sh(f"systemctl stop NetworkManager; {BACK_TO_NETWORKD}", check=False)
     await guest.until(SESSION)
-    return f"llp0 is {state}; {'; '.join(told)}"
+    return f"llp0 is {state}; {'; '.join(told)}; with systemd-networkd again: {await bed.loss(5)}"
 
 
 async def apparmor(bed: Bed) -> str:
