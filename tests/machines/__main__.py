@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -42,7 +43,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="beds at a time")
     wanted = parser.parse_args()
     only = {name for name in wanted.only.split(",") if name}
-    plans = [(plan, chosen) for plan in PLANS if (chosen := _chosen(plan, only))]
+    plans = [(plan, chosen) for plan in PLANS if (chosen := plan.scenarios if wanted.list and not only else _chosen(plan, only))]
     if wanted.list:
         for plan, chosen in plans:
             for steps in chosen:
@@ -50,7 +51,11 @@ def main() -> int:
         if wanted.write:
             _write([])
         return 0
-    verdicts = asyncio.run(_all_played(plans, max(1, wanted.jobs)))
+    try:
+        verdicts = asyncio.run(_all_played(plans, max(1, wanted.jobs)))
+    except KeyboardInterrupt:
+        _say("stopped: the machines are removed")
+        return 128 + signal.SIGINT
     failed = [verdict.name for verdict in verdicts if not verdict.well]
     if wanted.json:
         print(json.dumps([verdict._asdict() for verdict in verdicts], indent=2))
@@ -67,7 +72,9 @@ def _write(verdicts: list[Verdict]) -> None:
 
 
 def _chosen(plan: Plan, only: set[str]) -> tuple[Steps, ...]:
-    return tuple(steps for steps in plan.scenarios if not only or plan.name in only or steps.__name__ in only)
+    if plan.asked_for or plan.name in only:
+        return plan.scenarios if plan.name in only else ()
+    return tuple(steps for steps in plan.scenarios if not only or steps.__name__ in only)
 
 
 async def _all_played(plans: Iterable[tuple[Plan, tuple[Steps, ...]]], jobs: int) -> list[Verdict]:

@@ -29,6 +29,8 @@ class Plan:
     scenarios: tuple[Steps, ...] = ()
     start: bool = True
     """Do the nodes run from the beginning?"""
+    asked_for: bool = False
+    """Only where its name is said: it takes too long for every time."""
 
 
 class Verdict(NamedTuple):

@@ -37,5 +37,12 @@ PLANS: Final = (
             *(neighbours.networkd, neighbours.resolved, life.boots, life.node_stops),
         ),
     ),
+    Plan(
+        "arm64",
+        suite="trixie",
+        arch="arm64",
+        scenarios=(life.machines, life.sandbox, life.boots, life.node_stops),
+        asked_for=True,
+    ),
 )
 """In the order in which `make rigs` goes through them."""
