@@ -79,7 +79,7 @@ class Rig:
         """Start a lab."""
         words = ("lab", self.file, "--on", config or self.config, "--package", self.package, *options)
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "appliance", *map(str, words), stdout=PIPE, stderr=PIPE, start_new_session=True
+            sys.executable, "-m", "appliance.cli", *map(str, words), stdout=PIPE, stderr=PIPE, start_new_session=True
         )
 
     async def refused(self, config: Path | None = None) -> str:
