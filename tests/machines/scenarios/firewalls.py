@@ -19,7 +19,13 @@ docker run -d --name web --restart always echo /busybox httpd -f -p 80
 docker inspect -f '{{.NetworkSettings.IPAddress}}' web
 """
 FORWARDS: Final = "network: {forward: true, routes: [{to: 10.99.0.0/24, via: 192.0.2.2, device: wan}]}\n"
-BEHIND: Final = 'peers: [{{name: left, identity: "{identity}", allowed: [10.8.0.1/32, "fd00:8::1/128", {address}/32]}}]\n'
+BEHIND: Final = """
+peers:
+  - name: left
+    identity: {identity}
+    endpoints: ["udp://192.0.2.1:8443"]
+    allowed: [{address}/32, 10.8.0.1/32, "fd00:8::1/128"]
+"""
 FETCHED: Final = "curl -s -o /dev/null -m {seconds} http://{address}/"
 DOCKERS: Final = "iptables -S; iptables -t nat -S; sysctl net.ipv4.ip_forward; ip route show dev docker0"
 

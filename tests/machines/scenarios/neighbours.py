@@ -46,7 +46,8 @@ address1=2001:db8::1/64
 MANAGED: Final = "nmcli -g DEVICE,STATE device | grep -q '^wan:connected$'"
 MANAGERS_DEEDS: Final = ("systemctl restart NetworkManager", "nmcli connection up wan", "nmcli device reapply wan")
 BACK_TO_NETWORKD: Final = (
-    f"rm {MANAGER}/conf.d/50-lab.conf {MANAGER}/system-connections/wan.nmconnection; ip address flush dev wan; ip link set wan down; {RESTART}"
+    f"rm {MANAGER}/conf.d/50-lab.conf {MANAGER}/system-connections/wan.nmconnection; "
+    f"ip address flush dev wan; ip link set wan down; {RESTART}"
 )
 """What NetworkManager put there has no route of its own, and systemd-networkd would take it for what it wants itself."""
 LINKED: Final = "ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf"
