@@ -84,7 +84,7 @@ class _Order(NamedTuple):
         disk.make(debian_folder, self.package, self._public_key, folder)
 
     def _make_system(self, folder: Path, say: Callable[[str], None]) -> None:
-        time = "half an hour" if programs.is_foreign(self.arch) else "a minute"
+        time = "ten minutes" if programs.is_foreign(self.arch) else "a minute"
         say(f"making {debian.SUITES[self.suite]} for {self.arch} from Debian's mirror: {time}, once")
         debian.make(self.suite, self.arch, self.packages, folder)
 

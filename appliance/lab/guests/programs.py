@@ -57,7 +57,7 @@ def require(arch: str) -> None:
 
 
 def is_foreign(arch: str) -> bool:
-    """Is it another architecture than this machine's? Then making an image takes half an hour."""
+    """Is it another architecture than this machine's? Then making an image takes ten minutes."""
     return _OURS.get(os.uname().machine) != arch
 
 
