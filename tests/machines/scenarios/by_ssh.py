@@ -61,8 +61,8 @@ ADMIN: Final = (
 )
 NO_ADMIN: Final = "userdel -r admin; rm /etc/sudoers.d/admin"
 OURS: Final = (
-    "find /etc/appliance /var/lib/appliance /var/lib/appliance-api -mindepth 1 -delete; rm -rf /etc/appliance /var/lib/appliance* "
-    "/run/systemd/system/appliance.service.d"
+    "find /etc/appliance /var/lib/appliance /var/lib/appliance-api -mindepth 1 -delete; "
+    "rm -rf /etc/appliance /var/lib/appliance* /run/systemd/system/appliance.service.d"
 )
 
 
