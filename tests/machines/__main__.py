@@ -120,6 +120,8 @@ async def _one(plan: Plan, steps: Steps, bed: Bed) -> Verdict:
         said, well = await steps(bed), True
     except (*FAILURES, ApplianceError, OSError) as error:
         said, well = f"{type(error).__name__}: {error}", False
+        if isinstance(error.__context__, FAILURES):
+            said += f", after {error.__context__}"
         if not isinstance(error, (ApplianceError, OSError)) and "Wrong" not in said:
             said += "\n" + traceback.format_exc()
     seconds = time.monotonic() - begun

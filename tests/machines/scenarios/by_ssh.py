@@ -61,7 +61,8 @@ ADMIN: Final = (
 )
 NO_ADMIN: Final = "userdel -r admin; rm /etc/sudoers.d/admin"
 OURS: Final = (
-    "find /etc/appliance /var/lib/appliance /var/lib/appliance-api -mindepth 1 -delete; rm -rf /etc/appliance /var/lib/appliance*"
+    "find /etc/appliance /var/lib/appliance /var/lib/appliance-api -mindepth 1 -delete; "
+    "rm -rf /etc/appliance /var/lib/appliance* /run/systemd/system/appliance.service.d"
 )
 
 
@@ -163,7 +164,8 @@ async def _bare(bed: Bed) -> AsyncIterator[Rig]:
 
 async def _install(bed: Bed, guest: Guest, identity: bytes) -> None:
     await hand(guest, bed.package, "/root/first.deb")
-    await guest.sh("dpkg -i /root/first.deb && rm /root/first.deb")
+    await guest.until("dpkg -i /root/first.deb")  # a lab that was killed may have left an apt that runs
+    await guest.sh("rm /root/first.deb")
     await asyncio.to_thread(guest.machine.put, guest.host.identity_file, identity)
 
 
