@@ -49,6 +49,7 @@ while True:
             while piece: piece = piece[os.write(1, piece):]
         else: line.sendall(piece)
 """
+LOCK: Final = "/var/lib/appliance-lab/lock"
 TRACES: Final = (
     "dpkg-query -W -f '${db:Status-Status}\\n' appliance 2>/dev/null; "
     "find /etc/appliance /var/lib/appliance* /run/appliance /usr/lib/appliance /etc/systemd /run/systemd/system "
@@ -117,10 +118,11 @@ async def labs_that_end_early(bed: Bed) -> str:
         refusal = await rig.refused()
         expect("another lab uses left" in refusal, refusal)
         await bed.left.until("ps -C dpkg,dpkg-deb >/dev/null || dpkg -s appliance >/dev/null 2>&1")
+        holder = (await bed.left.sh(f"cat {LOCK}")).strip()
         killed.kill()
         await killed.communicate()
         interrupted = await rig.begin()
-        await bed.left.until("test -e /var/lib/appliance-lab/appliance*.deb && ps -C apt-get >/dev/null")
+        await bed.left.until(f"test -s {LOCK} && ! grep -qxF '{holder}' {LOCK} && ps -C apt-get >/dev/null")
         interrupted.send_signal(signal.SIGINT)
         await interrupted.communicate()
         expect(interrupted.returncode == 128 + signal.SIGINT, f"Ctrl-C ended the lab with {interrupted.returncode}")
