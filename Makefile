@@ -92,7 +92,7 @@ clients: ## a client in each language and applications that use them: generated,
 	$(pytest) -m '' --no-cov tests/clients tests/examples/frameworks $(args)
 
 rigs: setup ## virtual machines with the Debian package, and what befalls them: boots, losses of power, other firewalls, … (half an hour)
-	@packaging/setup.sh rigs
+	$(if $(findstring arm64,$(args)),@packaging/setup.sh rigs && $(MAKE) deb suite=trixie arch=arm64)
 	@$(MAKE) deb suite=trixie
 	@$(MAKE) deb suite=bookworm
 	$(bin)/python -m tests.machines $(args)

@@ -3,7 +3,7 @@
 #
 #   packaging/setup.sh           what development and tests need
 #   packaging/setup.sh demo      what `make demo` needs
-#   packaging/setup.sh rigs      what `make rigs` needs on top: virtual machines of another processor
+#   packaging/setup.sh rigs      what `make rigs args='--only arm64'` needs on top: virtual machines of another processor
 #   packaging/setup.sh clients   what `make clients` needs on top: compilers of the languages that there are clients in
 #
 # As root it installs missing Debian packages; otherwise it names them, and says what is skipped without them. Python packages come
