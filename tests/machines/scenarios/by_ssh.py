@@ -51,7 +51,7 @@ while True:
 """
 LOCK: Final = "/var/lib/appliance-lab/lock"
 TRACES: Final = (
-    "dpkg-query -W -f '${db:Status-Status}\\n' appliance 2>/dev/null; "
+    "dpkg-query -W -f '${db:Status-Status}\\n' appliance 2>/dev/null | grep -v not-installed; "
     "find /etc/appliance /var/lib/appliance* /run/appliance /usr/lib/appliance /etc/systemd /run/systemd/system "
     "-path '*appliance*' 2>/dev/null; getent passwd appliance appliance-api; ip -o link show llp0 2>/dev/null; true"
 )
