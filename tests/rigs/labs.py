@@ -117,21 +117,27 @@ class Echoes:
 
 
 @asynccontextmanager
-async def pinging(source: Host, target: str, *, interval: float = 0.01) -> AsyncIterator[Echoes]:
-    """Echoes all the while, until the end."""
+async def pinging(source: Host, target: str, *, interval: float = 0.01, answered: bool = False) -> AsyncIterator[Echoes]:
+    """Echoes all the while, until the end. `answered`: the first one has come back when it begins."""
     echoes = Echoes()
     process = await asyncio.create_subprocess_exec(
         *source.namespace.enter(["ping", "-n", "-i", f"{interval:g}", "-W", "1", target]),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
+    assert process.stdout is not None
+    first = b""
     try:
+        while answered and b" ttl=" not in first:
+            line = await process.stdout.readline()
+            assert line, f"no echo came back from {target}: {first.decode()}"
+            first += line
         yield echoes
     finally:
         if process.returncode is None:
             process.send_signal(2)
         out, _ = await process.communicate()
-        echoes.out = out.decode()
+        echoes.out = (first + out).decode()
         echoes.answered = [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", echoes.out)]
 
 
