@@ -126,7 +126,7 @@ async def _one(plan: Plan, steps: Steps, bed: Bed) -> Verdict:
             said += "\n" + traceback.format_exc()
     seconds = time.monotonic() - begun
     _say(f"{'ok  ' if well else 'FAIL'} {plan.name} {steps.__name__} ({seconds:.0f} s): {said}")
-    if not well:
+    if not well and plan.start:
         await bed.as_before()
     return Verdict(plan.name, steps.__name__, about(steps), well, seconds, said)
 

@@ -21,13 +21,11 @@ from tests.machines.scenarios import (
 
 PLANS: Final = (
     Plan("bookworm", scenarios=(*life.ALL, *offload.ALL, *rival.ALL, *confirming.ALL, *clocks.ALL, *power.ALL, life.node_stops)),
-    Plan("package", scenarios=(*package.ALL, *by_ssh.ALL)),
     Plan(
         "neighbours",
         extras=("ufw", "firewalld", "docker.io", "busybox-static", "network-manager", "systemd-resolved", "libnss-resolve"),
         scenarios=(*neighbours.ALL, *firewalls.ALL, neighbours.apparmor),
     ),
-    Plan("cloud-init", extras=("cloud-init",), scenarios=cloud_init.ALL, start=False),
     Plan(
         "trixie",
         suite="trixie",
@@ -37,6 +35,9 @@ PLANS: Final = (
             *(neighbours.networkd, neighbours.resolved, life.boots, life.node_stops),
         ),
     ),
+    Plan("package", scenarios=package.ALL),
+    Plan("ssh", scenarios=by_ssh.ALL, start=False),
+    Plan("cloud-init", extras=("cloud-init",), scenarios=cloud_init.ALL, start=False),
     Plan(
         "arm64",
         suite="trixie",
