@@ -21,6 +21,7 @@ async def unconfirmed_and_killed(bed: Bed) -> str:
     await guest.until(READY)
     expect(await guest.mtu() == MTU, f"a restart brought the refused profile into force: {codes}")
     expect(codes["appliance apply"] == 8, f"apply of what nobody confirmed: {codes}")
+    await guest.until(SESSION)
     return f"back after kill -9; refused afterwards: {codes}; {await bed.loss(5)}"
 
 
@@ -32,6 +33,7 @@ async def unconfirmed_and_without_power(bed: Bed) -> str:
     expect(await guest.mtu() == 1370, "the change is not in force")
     await guest.boot_again()
     expect(await guest.mtu() == MTU, f"after the boot the MTU is {await guest.mtu()}")
+    await guest.until(SESSION)
     return f"back after a loss of power; {await bed.loss(5)}"
 
 
@@ -42,6 +44,7 @@ async def confirmed_and_without_power(bed: Bed) -> str:
     await guest.sh("appliance apply --confirm-within 10min && appliance confirm && sync")
     await guest.boot_again()
     expect(await guest.mtu() == 1360, f"after the boot the MTU is {await guest.mtu()}")
+    await guest.until(SESSION)
     return f"the change is there after a loss of power; {await bed.loss(5)}"
 
 
