@@ -93,7 +93,7 @@ async def _played(plan: Plan, chosen: tuple[Steps, ...]) -> list[Verdict]:
     verdicts: list[Verdict] = []
     try:
         async with Bed(plan.suite, plan.arch, extras=plan.extras, start=plan.start, say=say) as bed:
-            _say(f"{plan.name}: nodes with a session after {time.monotonic() - begun:.0f} s")
+            _say(f"{plan.name}: {'nodes with a session' if plan.start else 'machines'} after {time.monotonic() - begun:.0f} s")
             for steps in chosen:
                 verdicts += [await _one(plan, steps, bed)]
         verdicts.append(_removed(plan, bed))

@@ -23,7 +23,9 @@ from appliance.lab.tools import echoes
 MOST_LOST = 20.0
 """Per cent of echoes."""
 ECHO_SECONDS = 20
+"""So long the last echo is waited for."""
 ANSWER_SECONDS = 120.0
+"""So long a node may take to answer."""
 PROFILE = Path("/etc/appliance/profile.yaml")
 MTU = 1400
 CARDS = {"left": "virtio-net-pci,csum=off", "right": "e1000"}
@@ -125,17 +127,15 @@ class Bed:
         suite: str = "bookworm",
         arch: str = "amd64",
         *,
-        package: Path | None = None,
         extras: tuple[str, ...] = (),
-        cards: Mapping[str, str] = CARDS,
         start: bool = True,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`say` is told what takes long. Raises LabFailure where there is no package."""
         self._say = say
-        packages = Packages([package] if package else ())
+        packages = Packages()
         self.suite, self.package = suite, packages.find(suite, arch)
-        self._rig = Guests(packages, suite, arch, extras=extras, cards=cards)
+        self._rig = Guests(packages, suite, arch, extras=extras, cards=CARDS)
         self.lab = Lab(LabFile.model_validate(PAIR), start=start, rig=self._rig)
 
     async def __aenter__(self) -> Self:

@@ -21,7 +21,6 @@ from appliance.lab.ssh_hosts import SshHosts
 
 ROOT = Path(__file__).parents[2]
 LABS = sorted((ROOT / "profiles/lab").glob("*.yaml"))
-"""The rig that Vagrant's machines are for: what it refuses is not to be begun."""
 READER = "packaging/vagrant/lab.rb"
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs ruby")
