@@ -39,7 +39,8 @@ Host {name}
 """
 SPLICE: Final = """
 import os, select, socket, sys
-line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+try: line = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+except OSError as error: sys.exit(error.strerror)
 while True:
     for source in select.select([0, line], [], [])[0]:
         piece = line.recv(65536) if source is line else os.read(0, 65536)
@@ -48,6 +49,21 @@ while True:
             while piece: piece = piece[os.write(1, piece):]
         else: line.sendall(piece)
 """
+"""It ends with either side: of two cat(1) one would stay, which the lab tells of."""
+UNFIT: Final = (
+    (
+        "prints of itself",
+        "mv /root/.bashrc /root/kept; echo 'echo hello' >/root/.bashrc",
+        "mv /root/kept /root/.bashrc || rm /root/.bashrc",
+    ),
+    (
+        "a node of its own",
+        "mkdir -p /etc/appliance; echo mine >/etc/appliance/mine",
+        "grep mine /etc/appliance/mine && rm -r /etc/appliance",
+    ),
+    ("make room there", "fallocate -l $(($(df --output=avail -k / | tail -1) - 20000))K /filler", "rm /filler"),
+)
+"""Why a host is refused; how it becomes so, and as before."""
 LOCK: Final = "/var/lib/appliance-lab/lock"
 TRACES: Final = (
     "dpkg-query -W -f '${db:Status-Status}\\n' appliance 2>/dev/null | grep -v not-installed; "
@@ -82,13 +98,14 @@ class Rig:
             sys.executable, "-m", "appliance.cli", *map(str, words), stdout=PIPE, stderr=PIPE, start_new_session=True
         )
 
-    async def refused(self, config: Path | None = None) -> str:
-        """What a lab says that cannot be: its error and its hint."""
+    async def refused(self, why: str, config: Path | None = None) -> str:
+        """What a lab says that cannot be, for this reason: its error and its hint. Raises Wrong."""
         lab = await self.begin(config)
         _, err = await lab.communicate()
         expect(lab.returncode not in (0, None), f"a lab that cannot be ended with {lab.returncode}")
         said = [line for line in err.decode().splitlines() if line.startswith(("error:", "hint:"))]
         expect(len(said) == 2, f"not an error and a hint: {err.decode()}")
+        expect(why in " ".join(said), f"not refused because of {why!r}: {said}")
         return " ".join(said)
 
     def other(self, name: str, old: str, new: str) -> Path:
@@ -113,8 +130,7 @@ async def labs_that_end_early(bed: Bed) -> str:
     async with _bare(bed) as rig:
         killed = await rig.begin()
         await bed.left.until("test -e /var/lib/appliance-lab/appliance*.deb && grep -q lab- /var/lib/appliance-lab/notes")
-        refusal = await rig.refused()
-        expect("another lab uses left" in refusal, refusal)
+        refusal = await rig.refused("another lab uses left")
         await bed.left.until("ps -C dpkg,dpkg-deb >/dev/null || dpkg -s appliance >/dev/null 2>&1")
         holder = (await bed.left.sh(f"cat {LOCK}")).strip()
         killed.kill()
@@ -132,16 +148,14 @@ async def hosts_that_cannot_be_used(bed: Bed) -> str:
     """Hosts that are down or unknown, print of themselves, have a node or no room: refused with what to do, and untouched."""
     guest = bed.left
     async with _bare(bed) as rig:
-        said = [await rig.refused(rig.other("unknown", "Host right", "Host rigth"))]
-        said += [await rig.refused(rig.other("down", " 2222", " 2223"))]
-        for do, undo in (
-            ("mv /root/.bashrc /root/kept; echo 'echo hello' >/root/.bashrc", "mv /root/kept /root/.bashrc || rm /root/.bashrc"),
-            ("mkdir -p /etc/appliance; echo mine >/etc/appliance/mine", "grep mine /etc/appliance/mine && rm -r /etc/appliance"),
-            ("fallocate -l $(($(df --output=avail -k / | tail -1) - 20000))K /filler", "rm /filler"),
-        ):
+        said = [await rig.refused("right: ssh: Could not resolve", rig.other("unknown", "Host right", "Host rigth"))]
+        said += [await rig.refused("left: Connection refused", rig.other("down", " 2222", " 2223"))]
+        for why, do, undo in UNFIT:
             await guest.sh(do, check=False)
-            said.append(await rig.refused())
-            await guest.sh(undo)
+            try:
+                said.append(await rig.refused(why))
+            finally:
+                await guest.sh(undo)
         await _clean(bed)
         return " / ".join(said)
 
@@ -177,14 +191,13 @@ async def _clean(bed: Bed) -> None:
 def _entry(guest: Guest, number: int, folder: Path) -> str:
     namespace = guest.machine.namespace.path
     key = guest.machine.guest.image.key
-    python = sys.executable
     return HOST.format(
         name=guest.name,
         user=USERS[guest.name],
         address=f"192.0.2.{number}",
         key=key,
         namespace=namespace,
-        python=python,
+        python=sys.executable,
         splice=folder / "splice.py",
     )
 
