@@ -108,7 +108,8 @@ def _warn_of_the_key(terminal: Terminal, key_path: Path) -> None:
 
 def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """A network's fingerprint, who signs, what was removed and what ends soon."""
-    folder, now = the_folder(arguments.label), int(clock.wall())
+    folder = the_folder(arguments.label)
+    now = _judged_at(folder, terminal)
     trust = folder.trust(now)
     members = trust.members(now)
     issuers = [each for each in members.values() if each.scope is not None]
@@ -141,7 +142,8 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def members(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Who is a member, and which certificates do not count, and why."""
-    folder, now = the_folder(arguments.label), int(clock.wall())
+    folder = the_folder(arguments.label)
+    now = _judged_at(folder, terminal)
     trust = folder.trust(now)
     found = sorted(trust.members(now).values(), key=lambda each: each.name)
     aside = trust.set_aside(now)
@@ -162,6 +164,18 @@ def members(arguments: argparse.Namespace, terminal: Terminal) -> int:
         )
     terminal.result(document, text)
     return ExitCode.OK
+
+
+def _judged_at(folder: NetworkFolder, terminal: Terminal) -> int:
+    """What certificates are judged by, as a node judges them. Unix seconds."""
+    wall = int(clock.wall())
+    now = folder.lifetimes().time(wall)
+    if now != wall:
+        terminal.warning(
+            f"this host's clock says {clock.utc_text(wall)[:10]}, before anything of {folder.label} began: set it (timedatectl); "
+            f"this is as of {clock.utc_text(now)[:10]}"
+        )
+    return now
 
 
 def export(arguments: argparse.Namespace, terminal: Terminal) -> int:

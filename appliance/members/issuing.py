@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 from appliance.api.values import Network
@@ -11,6 +12,7 @@ from appliance.members.addressing import free_addresses, ranges_around, ranges_o
 from appliance.members.certificate import Certificate
 from appliance.members.fields import NAME, Address
 from appliance.members.invitation import Terms
+from appliance.members.lifetimes import lifetimes_of
 from appliance.members.scope import Scope
 from appliance.members.signing import sign_certificate
 from appliance.members.statement import StatementRefused
@@ -29,6 +31,16 @@ class CannotIssue(ApplianceError):
     """The certificate cannot be made as it is wanted."""
 
     exit_code = ExitCode.INVALID
+
+
+class ClockWrong(CannotIssue):
+    """This host's clock says a time before anything of the network began."""
+
+    def __init__(self, now: int) -> None:
+        super().__init__(
+            f"this host's clock says {datetime.fromtimestamp(now, UTC):%Y-%m-%d}, which is before anything of this network began",
+            hint="set it (timedatectl), else others take what is signed here for expired",
+        )
 
 
 def owners_ranges(trust: Trust, now: int) -> tuple[Network, ...]:
@@ -51,6 +63,7 @@ class Issuer:
 
     def check(self, terms: Terms, now: int) -> None:
         """Can a newcomer have that? Raises CannotIssue with what is in the way."""
+        self._must_know_the_time(now)
         if not NAME.fullmatch(terms.name):
             raise CannotIssue(
                 f"{terms.name!r} is no name of a member", hint="a DNS label: lower-case letters, digits and dashes, up to 63"
@@ -70,6 +83,7 @@ class Issuer:
 
     def issue(self, terms: Terms, name: str, identity: PublicIdentity, now: int, serial: int) -> Certificate:
         """A certificate that counts once `trust` has taken it. Raises CannotIssue."""
+        self._must_know_the_time(now)
         self._without_clash(name, identity.fingerprint, now)
         if len(self._trust.members(now)) >= MAX_CERTIFICATES:
             raise CannotIssue("the network is full", hint="revoke who is gone: appliance network revoke NAME")
@@ -99,6 +113,10 @@ class Issuer:
         if scope is not None and not made.is_within(scope):
             raise _beyond()
         return made
+
+    def _must_know_the_time(self, now: int) -> None:
+        if lifetimes_of(self._certificates()).begin_after(now):
+            raise ClockWrong(now)
 
     def _scope(self, now: int) -> Scope | None:
         """What this node may give; None: everything, it is the owner. Raises CannotIssue."""

@@ -104,7 +104,7 @@ def test_codes_that_are_no_good_leave_nothing_and_a_used_one_is_used_for_ever(pa
     assert joined(laptop, code) == first
     hub.stop(signal.SIGKILL)
     hub.start()
-    states = sorted(each["state"] for each in done(hub, "network", "invitations")["invitations"])  # two of one second have no order
+    states = sorted(each["state"] for each in done(hub, "network", "invitations")["invitations"])  # two of one second: any order
     assert states == ["revoked", "used"]
     another = ("--profile", str(laptop.profile.with_suffix(".other")), "--identity", str(laptop.profile.with_suffix(".id")))
     assert laptop.command("join", code, *another).returncode == 1

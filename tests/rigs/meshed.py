@@ -45,9 +45,12 @@ class MeshedHost:
         peers: Sequence[dict[str, Any]] = (),
         key: NetworkKey = NETWORK,
         more: Callable[[MeshRuntime], Iterable[PeerProtocolKind]] = lambda _runtime: (),
+        clock_ahead: float = 0.0,
     ) -> None:
         """`more`: families that are spoken besides those of the mesh."""
         self._more = more
+        self.clock_ahead = clock_ahead
+        """Seconds; below zero it is behind."""
         self.network, self.name, self.address = network, name, address
         self.identity = identity_of(name)
         self.folder = NetworkFolder(folder / f"mesh-{name}")
@@ -77,12 +80,12 @@ class MeshedHost:
         parts = MeshParts(
             self.identity,
             self.folder,
-            self.folder.trust(int(NOW + clock.now)),
+            self.folder.trust(int(self._wall())),
             self,  # type: ignore[arg-type]
             self.peers,
             _resolve,
             self._changed,
-            wall=lambda: NOW + clock.now,
+            wall=self._wall,
             monotonic=lambda: clock.now,
             sleep=self._sleep,
         )
@@ -123,6 +126,9 @@ class MeshedHost:
         for new in delta.added:
             self.node.add_peer(new.settings, self.network.now)
         self.network.clock.call_later(0.0, self.settle)
+
+    def _wall(self) -> float:
+        return NOW + self.network.clock.now + self.clock_ahead
 
     def _changed(self) -> None:
         self.certificates_changed += 1

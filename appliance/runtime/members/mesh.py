@@ -24,6 +24,7 @@ from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.tasks import Tasks
 from appliance.members.certificate import Certificate
+from appliance.members.lifetimes import lifetimes_of
 from appliance.members.statement import Kind, StatementRefused, read_head
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
@@ -85,7 +86,10 @@ class Mesh:
     def __init__(self, profile: Profile, parts: MeshParts) -> None:
         self.parts = parts
         self.trust = parts.trust
+        self._lifetimes = lifetimes_of(each for each in parts.trust.statements() if isinstance(each, Certificate))
+        """Of what was here when the node began: nobody moves the time by what he sends."""
         self.settings: MeshSection = _section(profile)
+        """Of the profile, with what the node's certificate has brought to it."""
         self.counters: Counter[str] = Counter()
         """What happened, by name."""
         self.taken_in = MemberPeers(parts.peers, self.own, Policy.of(profile, overlay(profile)), self.counters)
@@ -125,8 +129,8 @@ class Mesh:
     # ---- what is known ----
 
     def now(self) -> int:
-        """Unix seconds: what certificates are judged by."""
-        return int(self.parts.wall())
+        """Unix seconds: what certificates are judged by. A clock that says a time before all of them began is not believed."""
+        return self._lifetimes.time(int(self.parts.wall()))
 
     @property
     def name(self) -> str:
@@ -163,8 +167,22 @@ class Mesh:
         if self.trust.revoked(self.own):
             return f"this node was removed from network {label}: its certificate counts no more"
         if self.own not in self.members():
-            return f"this node has no certificate of network {label} that is valid now"
+            return f"this node has no certificate of network {label} that is valid now, {self._today} by this host's clock"
         return self.kept.problem
+
+    @property
+    def clock_problem(self) -> str:
+        """What is wrong with this host's clock; "" as far as can be seen."""
+        if not self._lifetimes.begin_after(int(self.parts.wall())):
+            return ""
+        return (
+            f"this host's clock says {self._today}, before anything of network {self.settings.label} began: until it is set "
+            f"(timedatectl), certificates are judged as of {clock.utc_text(self._lifetimes.common)[:10]}"
+        )
+
+    @property
+    def _today(self) -> str:
+        return clock.utc_text(self.parts.wall())[:10]
 
     # ---- statements ----
 
@@ -326,7 +344,9 @@ class Mesh:
         if certificate is None:
             if before is not None:
                 log.error("this node is no member any more", network=self.settings.label, reason=self.problem)
-        elif before is not None and before.addresses != certificate.addresses:
+            return
+        brought = [address.ip for address in self.settings.given] if before is None else before.addresses
+        if brought and set(brought) != set(certificate.addresses):
             self.parts.certificate_changed()
 
     def status(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@ are not known yet."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.runtime.members.families import families
@@ -42,7 +41,7 @@ class MeshRuntime:
     @property
     def problem(self) -> str:
         """What is wrong with this node's membership, or with the network as this node sees it; "" if nothing is."""
-        return self.mesh.problem or self.gossip.problem
+        return self.mesh.problem or self.mesh.clock_problem or self.gossip.problem
 
     def call(self) -> None:
         """Call whom the profile names: names can be looked up."""
@@ -75,6 +74,6 @@ class MeshRuntime:
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await self.mesh.parts.sleep(LOOK_EVERY)
             self.mesh.apply()
             await self.mesh.kept.look()

@@ -19,8 +19,10 @@ from appliance.foundation import places
 from appliance.foundation.whole_files import write_whole
 from appliance.linux.locks import held
 from appliance.members.certificate import Certificate, read_certificate
+from appliance.members.issuing import ClockWrong
+from appliance.members.lifetimes import Lifetimes, lifetimes_of
 from appliance.members.network import NetworkKey
-from appliance.members.statement import Refusal, StatementRefused
+from appliance.members.statement import Kind, Refusal, StatementRefused, read_head
 from appliance.members.trust import MAX_CERTIFICATES, Trust
 from appliance.protocol.identity import Identity, IdentityInvalid
 
@@ -92,21 +94,36 @@ class NetworkFolder:
             raise IdentityInvalid(f"{self.path / OWNER}: {error.message}", hint="restore it from a backup") from None
 
     def trust(self, now: int) -> Trust:
-        """All statements that are kept and count at `now` (Unix seconds); others are left out. Raises as `network` does."""
+        """All statements that are kept and count at `now` (Unix seconds); others are left out. If nobody is a member then, those
+        that counted when most did: the clock may be wrong, and be set right soon. Raises as `network` does."""
+        trust = self._trust(now)
+        return trust if trust.members(now) else self._trust(self.lifetimes().common)
+
+    def _trust(self, now: int) -> Trust:
         trust = Trust(self.network())
         for statement in self.statements():
-            try:
+            with suppress(StatementRefused):
                 trust.take(statement, now)
-            except StatementRefused:
-                continue
         return trust
+
+    def lifetimes(self) -> Lifetimes:
+        """Of all certificates that are kept."""
+        return lifetimes_of(self._certificates())
+
+    def _certificates(self) -> Iterator[Certificate]:
+        for statement in self.statements():
+            with suppress(StatementRefused):
+                if read_head(statement).kind is Kind.CERTIFICATE:
+                    yield read_certificate(statement)
 
     @contextmanager
     def changing(self, now: int) -> Iterator[Trust]:
         """All statements, for a change: they are kept if the block ends without an error, and nobody else changes them meanwhile.
-        What is not valid at `now` stays in the file while there is room, since a clock may be wrong. Raises as `network` does,
-        and OSError; all is as before then."""
+        What is not valid at `now` stays in the file while there is room, since a clock may be wrong; one that evidently is has
+        nothing changed. Raises as `network` does, ClockWrong and OSError; all is as before then."""
         network = self.network()
+        if self.lifetimes().begin_after(now):
+            raise ClockWrong(now)
         with held(self.path / LOCK):
             trust, untimely = Trust(network), []
             for statement in self.statements():
@@ -120,12 +137,7 @@ class NetworkFolder:
 
     def ended(self, wanted: str, now: int) -> Certificate | None:
         """The last certificate of the node with that name or identity, if it counted once and is valid no more."""
-        found = []
-        for statement in self.statements():
-            with suppress(StatementRefused):
-                certificate = read_certificate(statement)
-                if certificate.not_after <= now and wanted in (certificate.name, certificate.identity):
-                    found.append(certificate)
+        found = [each for each in self._certificates() if each.not_after <= now and wanted in (each.name, each.identity)]
         last = max(found, key=lambda each: each.not_after, default=None)
         if last is None or self.trust(last.not_before).members(last.not_before).get(last.identity) != last:
             return None

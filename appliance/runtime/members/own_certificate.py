@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,16 +35,17 @@ class Own(NamedTuple):
     """What this host has of its own membership."""
 
     certificate: Certificate | None
-    """The one that counts."""
+    """The one that counts, or the last that did."""
     why: str = ""
-    """Why none does."""
+    """Why none counts."""
     hint: str = ""
 
 
 def completed(profile: Profile, fingerprint: Callable[[], str], now: int) -> Completed:
     """`profile` with what the certificate of this node brings. `fingerprint()` gives the node's identity, and may raise
-    ApplianceError; `now` is Unix seconds. A node without a certificate that counts goes on with the addresses that its profile
-    has, if it has any: its peers there should not suffer."""
+    ApplianceError; `now` is Unix seconds. A node whose certificate has ended goes on with what that brought, and without
+    members: it may be the clock that is wrong. One without any that counts goes on with the addresses that its profile has, if it
+    has any: its peers there should not suffer."""
     mesh = profile.mesh
     if mesh is None:
         return Completed(profile)
@@ -59,7 +60,8 @@ def completed(profile: Profile, fingerprint: Callable[[], str], now: int) -> Com
         return Completed(profile, (Problem("mesh", own.why, own.hint),))
     made = with_membership(profile, own.certificate.addresses)
     problems = (*outside_the_overlay(profile, own.certificate.addresses), *check(made))
-    return Completed(made, problems, tuple(_without_effect(mesh)))
+    ended = (f"mesh: {own.why}; {own.hint}",) if own.why else ()
+    return Completed(made, problems, (*ended, *_without_effect(mesh)))
 
 
 def _without_effect(mesh: Mesh) -> Iterator[str]:
@@ -75,28 +77,30 @@ def own_certificate(mesh: Mesh, identity: str, now: int) -> Own:
     """The certificate of `identity`, if it is of this network and counts. Others are not verified, so a large network costs no
     more. Raises NetworkMissing, MissingPrivilege."""
     folder = NetworkFolder.of(mesh.label)
-    trust = Trust(folder.network())
+    trust, now = Trust(folder.network()), folder.lifetimes().time(now)
     if trust.network.fingerprint != mesh.network:
         raise ApplianceError(
             f"{folder.path} is of another network, {trust.network.fingerprint}",
             hint="mesh.network and mesh.label belong together; `appliance network show` tells which networks are here",
         )
-    mine: list[Certificate] = []
     for statement in folder.statements():
         with suppress(StatementRefused):
-            if _matters(statement, identity, mine):
+            if _matters(statement, identity):
                 trust.take(statement, now)
     found = trust.members(now).get(identity)
-    return Own(found) if found is not None else _none(mesh.label, trust.revoked(identity), mine, now)
+    if found is not None:
+        return Own(found)
+    return _none(mesh.label, trust.revoked(identity), folder.ended(identity, now), now)
 
 
-def _none(label: str, revoked: bool, mine: Sequence[Certificate], now: int) -> Own:
+def _none(label: str, revoked: bool, ended: Certificate | None, now: int) -> Own:
     again = "ask the owner, or for another invitation: `appliance join CODE`"
     if revoked:
         return Own(None, f"this node was removed from network {label}", again)
-    ended = max((each.not_after for each in mine), default=0)
-    if mine and ended <= now:
-        return Own(None, f"this node's certificate of network {label} ended on {clock.utc_text(ended)[:10]}", again)
+    if ended is not None:
+        on, today = (clock.utc_text(each)[:10] for each in (ended.not_after, now))
+        why = f"this node's certificate of network {label} ended on {on}, and this host's clock says {today}"
+        return Own(ended, why, f"if that is so, {again}")
     return Own(
         None,
         f"this node has no certificate of network {label} that is valid",
@@ -105,11 +109,8 @@ def _none(label: str, revoked: bool, mine: Sequence[Certificate], now: int) -> O
     )
 
 
-def _matters(statement: bytes, identity: str, mine: list[Certificate]) -> bool:
+def _matters(statement: bytes, identity: str) -> bool:
     if read_head(statement).kind is not Kind.CERTIFICATE:
         return True
     certificate = read_certificate(statement)
-    if certificate.identity == identity:
-        mine.append(certificate)
-        return True
-    return certificate.scope is not None
+    return certificate.identity == identity or certificate.scope is not None

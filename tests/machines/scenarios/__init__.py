@@ -12,6 +12,7 @@ from tests.machines.scenarios import (
     confirming,
     firewalls,
     life,
+    members,
     neighbours,
     offload,
     package,
@@ -37,7 +38,7 @@ PLANS: Final = (
     ),
     Plan("package", scenarios=package.ALL),
     Plan("ssh", scenarios=by_ssh.ALL, start=False),
-    Plan("cloud-init", extras=("cloud-init",), scenarios=cloud_init.ALL, start=False),
+    Plan("cloud-init", extras=("cloud-init",), scenarios=(*members.ALL, *cloud_init.ALL), start=False),
     Plan(
         "arm64",
         suite="trixie",

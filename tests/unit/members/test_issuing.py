@@ -8,7 +8,7 @@ import pytest
 from appliance.members.addressing import ranges_of
 from appliance.members.certificate import Certificate
 from appliance.members.invitation import Terms
-from appliance.members.issuing import LIFETIME, CannotIssue, Issuer
+from appliance.members.issuing import LIFETIME, CannotIssue, ClockWrong, Issuer
 from appliance.members.scope import Role, Scope
 from appliance.members.trust import Trust
 from appliance.testing.pair import identity_of
@@ -87,6 +87,14 @@ def test_addresses_are_free_ones_and_stay_a_nodes_own() -> None:
         issuing.issue(Terms("desk"), "desk", LAPTOP, NOW + 2, 11)
     phone = given(issuing, trust, Terms("phone"), "phone")
     assert [address.version for address in phone.addresses] == [6], "the range of IPv4 is full"
+
+
+def test_who_does_not_know_the_time_invites_nobody() -> None:
+    trust = trusting(certificate("own"))
+    with pytest.raises(ClockWrong, match="this host's clock says 1970-01-02"):
+        owner(trust).check(Terms("laptop"), DAY)
+    with pytest.raises(ClockWrong):
+        owner(trust).issue(Terms("laptop"), "laptop", LAPTOP, DAY, 7)
 
 
 def test_a_range_that_is_full_is_said_to_be() -> None:

@@ -12,6 +12,7 @@ from appliance.foundation import logging
 from appliance.members.network import NetworkKey
 from appliance.members.statement import Refusal, StatementRefused
 from appliance.members.trust import Taken
+from appliance.runtime.members.mesh_runtime import LOOK_EVERY
 from appliance.testing.pair import identity_of
 from tests.rigs.meshed import Meshed, silent
 from tests.unit.members.signed import DAY, NETWORK, certificate, grants, identity, issuer, revocation
@@ -89,6 +90,52 @@ async def test_bytes_of_a_stranger_are_refused_and_counted(meshed: Meshed) -> No
         before = server.mesh.counters["not-proved"]
         await meshed.until(lambda before=before: server.mesh.counters["not-proved"] > before, 60.0)  # type: ignore[misc]
     assert server.knows() == []
+
+
+IN_1970 = DAY - 1_800_000_000.0
+IN_TEN_YEARS = 3650.0 * DAY
+
+
+async def test_a_node_that_starts_in_1970_is_a_member_all_the_same(meshed: Meshed) -> None:
+    known = [of("laptop", 2), of("server", 1, not_before=1_800_000_000 + DAY)]
+    meshed.network.clock.now += 2 * DAY
+    server = await meshed.add("server", SERVER, *known)
+    laptop = await meshed.add("laptop", LAPTOP, *known, first=CALLS_SERVER, clock_ahead=IN_1970)
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
+    assert laptop.mesh.problem == ""
+    assert "clock says 1970-01-04, before anything of network home began" in laptop.runtime.problem
+    assert "judged as of 2027-01-16" in laptop.runtime.problem
+    session = next(iter(laptop.node.sessions))
+    laptop.clock_ahead = 0.0
+    await meshed.pause(LOOK_EVERY + 1.0)
+    assert (laptop.runtime.problem, laptop.connected(), session in laptop.node.sessions) == ("", ["server"], True)
+    assert len(laptop.folder.statements()) == 2
+
+
+async def test_a_node_that_starts_years_ahead_has_its_members_when_its_clock_is_set(meshed: Meshed) -> None:
+    known = [of("laptop", 2), of("server", 1)]
+    server = await meshed.add("server", SERVER, *known)
+    laptop = await meshed.add("laptop", LAPTOP, *known, first=CALLS_SERVER, clock_ahead=IN_TEN_YEARS)
+    await meshed.pause(2 * LOOK_EVERY)
+    assert laptop.knows() == []
+    assert "valid now, 2037-01-12 by this host's clock" in laptop.runtime.problem
+    laptop.clock_ahead = 0.0
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], LOOK_EVERY + 10.0)
+    assert (laptop.runtime.problem, len(laptop.folder.statements())) == ("", 2)
+
+
+@pytest.mark.parametrize("step", [IN_1970, IN_TEN_YEARS], ids=["to 1970", "by ten years"])
+async def test_a_clock_that_is_set_wrong_and_right_again_leaves_all_as_it_was(meshed: Meshed, step: float) -> None:
+    known = [of("laptop", 2), of("server", 1)]
+    server = await meshed.add("server", SERVER, *known)
+    laptop = await meshed.add("laptop", LAPTOP, *known, first=CALLS_SERVER)
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
+    for who in (laptop, server):
+        who.clock_ahead = step
+        await meshed.pause(2 * LOOK_EVERY)
+        who.clock_ahead = 0.0
+        await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], LOOK_EVERY + 30.0)
+        assert (who.runtime.problem, len(who.folder.statements())) == ("", 2)
 
 
 async def test_a_removal_ends_the_session_everywhere_and_is_kept(meshed: Meshed) -> None:

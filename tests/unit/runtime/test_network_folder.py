@@ -8,11 +8,12 @@ import pytest
 
 from appliance.errors import MissingPrivilege
 from appliance.members.certificate import Certificate
+from appliance.members.issuing import ClockWrong
 from appliance.members.statement import StatementRefused
 from appliance.protocol.identity import IdentityInvalid
 from appliance.runtime.members.network_folder import NetworkFolder, NetworkMissing
 from appliance.testing.pair import identity_of
-from tests.unit.members.signed import DAY, NETWORK, NOW, OWNER, certificate, issuer, names
+from tests.unit.members.signed import DAY, NETWORK, NOW, OWNER, certificate, issuer, names, revocation
 
 ISSUER = identity_of("issuer")
 
@@ -72,6 +73,26 @@ def test_statements_that_no_longer_count_or_are_cut_off_are_left_out(folder: Net
     folder.keep_statements([old.encoded, b"nonsense", certificate("desk").encoded, certificate("cut").encoded])
     whole = (folder.path / "statements").read_bytes()
     (folder.path / "statements").write_bytes(whole[:-1])
+    assert names(folder.trust(NOW)) == ["desk"]
+
+
+@pytest.mark.parametrize("wall", [DAY, NOW + 3650 * DAY], ids=["in 1970", "in ten years"])
+def test_where_the_clock_is_wrong_all_of_it_is_in_mind_for_when_it_is_set(folder: NetworkFolder, wall: int) -> None:
+    folder.keep_network(NETWORK)
+    by_issuer = [certificate("laptop", by=ISSUER), certificate("gone", by=ISSUER)]
+    removed = revocation("gone", by=ISSUER)
+    folder.keep_statements(each.encoded for each in (issuer(), certificate("desk", not_before=NOW + DAY), *by_issuer, removed))
+    trust = folder.trust(wall)
+    assert (names(trust, wall), names(trust, NOW + DAY)) == ([], ["desk", "issuer", "laptop"])
+    assert folder.lifetimes().time(DAY) == NOW + DAY
+
+
+def test_a_clock_that_is_evidently_wrong_changes_nothing(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    folder.keep_statements([certificate("desk").encoded])
+    with pytest.raises(ClockWrong, match="says 1970-01-02, which is before") as caught, folder.changing(DAY):
+        pytest.fail("nobody knows what counts")
+    assert "timedatectl" in caught.value.hint
     assert names(folder.trust(NOW)) == ["desk"]
 
 

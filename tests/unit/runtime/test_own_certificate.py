@@ -57,10 +57,10 @@ def test_others_are_not_verified() -> None:
     [
         ([], NOW, "has no certificate of network home that is valid"),
         ([certificate("other")], NOW, "has no certificate of network home that is valid"),
-        ([MINE], NOW + 31 * DAY, "ended on 2027-02-14"),
+        ([MINE, issuer(), revocation("laptop")], NOW + 31 * DAY, "was removed from network home"),
         ([MINE, revocation("laptop")], NOW, "was removed from network home"),
     ],
-    ids=["nothing", "somebody else's", "expired", "removed"],
+    ids=["nothing", "somebody else's", "removed long ago", "removed"],
 )
 def test_without_one_that_counts_it_is_said_why(statements: list[Any], now: int, said: str) -> None:
     lay(*statements)
@@ -70,6 +70,21 @@ def test_without_one_that_counts_it_is_said_why(statements: list[Any], now: int,
     assert made.problems == ()
     assert said in made.warnings[0], "the peers of the profile do not suffer"
     assert [str(address) for address in made.profile.network.addresses] == ["10.8.0.1/24"]
+
+
+def test_one_that_has_ended_leaves_the_node_its_addresses_since_the_clock_may_be_wrong() -> None:
+    lay(MINE)
+    made = complete(NOW + 31 * DAY)
+    assert (made.problems, [str(address) for address in made.profile.network.addresses]) == ((), ["10.7.0.2/16"])
+    [said] = made.warnings
+    assert "ended on 2027-02-14, and this host's clock says 2027-02-15; if that is so, ask the owner" in said
+
+
+def test_a_clock_that_says_a_time_before_all_of_it_is_not_believed() -> None:
+    lay(MINE, certificate("other", not_before=NOW + DAY))
+    made = complete(DAY)
+    assert (made.problems, made.warnings) == ((), ())
+    assert [str(address) for address in made.profile.network.addresses] == ["10.7.0.2/16"]
 
 
 def test_tags_beside_a_rendezvous_that_is_off_are_worth_a_warning() -> None:
