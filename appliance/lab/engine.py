@@ -22,6 +22,7 @@ from appliance.foundation import clock
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host
 from appliance.lab.layout import Layout, layout_of
+from appliance.lab.machines.creation import create
 from appliance.lab.machines.machine import LabFailure
 from appliance.lab.membership import Membership
 from appliance.lab.naming import new_tag
@@ -119,8 +120,7 @@ class Lab:
             directory = self._directory / name
             directory.mkdir(mode=0o700)
             self.hosts[name] = Host(name, entry, self.rig.machine(name, self.tag, directory))
-        for host in self.hosts.values():
-            host.machine.create()
+        create([host.machine for host in self.hosts.values()])
         self._lay_wires()
         self._introduce()
 

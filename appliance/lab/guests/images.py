@@ -15,6 +15,8 @@ from appliance.lab.guests.image import Image
 
 KEPT_IMAGES: Final = 2
 """Of one Debian with different packages of ours: the last one, and the one before, for upgrades."""
+KEPT_SYSTEMS: Final = 4
+"""Of one release and architecture with different packages of Debian's: `make rigs` has three."""
 SAVED: Final = ("amd64",)
 """Of which there are snapshots: the others cannot have cards plugged in while they run."""
 ALL_USERS: Final = ["0", "0", "4294967295"]
@@ -74,8 +76,15 @@ class _Order(NamedTuple):
         if made.snapshot is not None and not made.snapshot.exists():
             say(f"booting {debian.SUITES[self.suite]} and keeping it as it is then: a minute")
             snapshot.make(made._replace(snapshot=None), made.snapshot)
-        self.store.prune(f"{self._family}-*", KEPT_IMAGES)
+        self.tidy()
         return made
+
+    def tidy(self) -> None:
+        """Remove what was used longest ago of this release and architecture."""
+        every = f"{self.suite}-{self.arch}-*"
+        self.store.prune(f"{self._family}-*", KEPT_IMAGES)
+        self.store.prune(f"image-{every}", KEPT_SYSTEMS * KEPT_IMAGES)
+        self.store.prune(f"system-{every}", KEPT_SYSTEMS)
 
     def _make_disk(self, folder: Path, say: Callable[[str], None]) -> None:
         debian_folder = self.store.kept(self._system, lambda folder: self._make_system(folder, say))

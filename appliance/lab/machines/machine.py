@@ -86,6 +86,8 @@ class Machine(ABC):
     """For people and for documents."""
     slowness: ClassVar[float] = 1.0
     """How many times as long things may take as in a namespace."""
+    at_a_time: ClassVar[int] = 1
+    """How many of them are created side by side."""
     appliance: ClassVar[tuple[str, ...]] = ("appliance",)
     """The words that run the command."""
     name: str

@@ -78,6 +78,8 @@ class SshMachine(RemoteMachine):
     kind: ClassVar[str] = "host"
     slowness: ClassVar[float] = 10.0
     """It may be a virtual machine without KVM, or far away."""
+    at_a_time: ClassVar[int] = 16
+    """apt takes a minute there, and nothing here."""
 
     def __init__(self, name: str, directory: Path, config: Path, tag: Tag, package: Callable[[str, str], Path]) -> None:
         super().__init__(name, directory, FOLDER)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def test_what_is_there_is_not_waited_for(as_root: None, monkeypatch: pytest.Monk
         (order.store.folder / order._name / "disk.qcow2").touch()
         made = images.make("trixie", "arm64", None, say=refuse)
     assert (made.disk, made.snapshot) == (order.store.folder / order._name / "disk.qcow2", None)
+
+
+def test_what_was_used_longest_ago_goes_and_other_releases_stay(tmp_path: Path) -> None:
+    order = images._Order("trixie", "amd64", None, debian.packages("amd64", []), Cache(tmp_path))
+    names = ["system-bookworm-amd64-0", *(f"{kind}-trixie-amd64-{number}" for number in range(12) for kind in ("system", "image"))]
+    for used, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (used, used))
+    order.tidy()
+    systems = {f"system-trixie-amd64-{number}" for number in range(8, 12)}
+    disks = {f"image-trixie-amd64-{number}" for number in range(4, 12)}
+    assert {path.name for path in tmp_path.iterdir()} == {names[0], *systems, *disks}
 
 
 def refuse(line: str) -> None:
