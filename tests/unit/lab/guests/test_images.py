@@ -54,7 +54,10 @@ def test_what_is_there_is_not_waited_for(as_root: None, monkeypatch: pytest.Monk
 
 def test_what_was_used_longest_ago_goes_and_other_releases_stay(tmp_path: Path) -> None:
     order = images._Order("trixie", "amd64", None, debian.packages("amd64", []), Cache(tmp_path))
-    names = ["system-bookworm-amd64-0", *(f"{kind}-trixie-amd64-{number}" for number in range(12) for kind in ("system", "image"))]
+    names = [
+        "system-bookworm-amd64-0",
+        *(f"{kind}-trixie-amd64-{number}" for number in range(12) for kind in ("system", "image")),
+    ]
     for used, name in enumerate(names):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (used, used))
