@@ -14,7 +14,8 @@ import pytest
 from rigs import resolved
 
 from appliance.api.profile import Profile
-from appliance.apply import Progress, apply_profile, plan_profile, recover, rollback
+from appliance.apply.engine import apply_profile, plan_profile, recover, rollback
+from appliance.apply.executor import Progress
 from tests.netns.profiles import profile, rich
 from tests.netns.throwaway import Throwaway, kill_myself
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.api.profile import Profile
-from appliance.apply import apply_profile, plan_profile, plan_rollback, rollback, state
+from appliance.apply.engine import apply_profile, plan_profile, plan_rollback, rollback, state
 from appliance.errors import ApplyError, PlanError
 from tests.netns.profiles import profile, rich
 from tests.netns.throwaway import Throwaway

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from appliance.apply import apply_profile, confirm, recover, rollback, state
 from appliance.apply.confirmation import is_watched, wake_watchdog
-from appliance.apply.engine import Unconfirmed
+from appliance.apply.engine import Unconfirmed, apply_profile, confirm, recover, rollback, state
 from appliance.errors import HostError, PlanError
 from appliance.linux.netlink import Netlink
 from tests.netns.profiles import profile, rich

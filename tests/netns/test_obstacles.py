@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from appliance.apply import Progress, Stage, apply_profile, engine, plan_profile, rollback
+from appliance.apply import engine
+from appliance.apply.engine import apply_profile, plan_profile, rollback
+from appliance.apply.executor import Progress, Stage
 from appliance.errors import ApplyError, ExitCode, HostError, MissingPrivilege, PlanError
 from appliance.linux import nftables
 from appliance.linux.locks import Busy, hold

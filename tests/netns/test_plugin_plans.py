@@ -17,7 +17,7 @@ import pytest
 from appliance.api.planning import HostState, NftTable, Wish
 from appliance.api.profile import Profile
 from appliance.api.values import Problem
-from appliance.apply import apply_profile, plan_profile, rollback
+from appliance.apply.engine import apply_profile, plan_profile, rollback
 from appliance.errors import ExitCode
 from tests.netns.daemons import Host
 from tests.netns.profiles import profile
