@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 import signal
 import socket
 import struct
@@ -79,8 +80,14 @@ class Bench:
     async def asked_where(self) -> None:
         """It was asked where it is, and has written that down, but nobody has read it."""
         assert self.worker.ask_where()
-        while not os.pread(self.worker._last_words, 1, 0):  # noqa: ASYNC110
-            await asyncio.sleep(0)  # the memory is shared, nothing announces what is written there
+        await self.has_written("Stack")
+
+    async def has_written(self, title: str) -> None:
+        """It has written a stack with that title, to its end: a signal that comes before has none of its own."""
+        wanted = re.compile(rf"{title}.*_run_module_as_main\n", re.DOTALL)
+        async with asyncio.timeout(60):
+            while not wanted.search(os.pread(self.worker._last_words, 16384, 0).decode(errors="replace")):  # noqa: ASYNC110
+                await asyncio.sleep(0)  # the memory is shared, nothing announces what is written there
 
     async def to_worker(self) -> None:
         """Send what the test's pipeline transmitted."""
@@ -446,8 +453,7 @@ def test_a_crash_while_it_is_profiled_is_told_by_its_last_words_alone(inside: Ca
         made.listener.on_last_words = hear
         await made.asked_where()
         os.kill(made.worker.pid, signal.SIGSEGV)
-        while b"loop.py" not in os.pread(made.worker._last_words, 16384, 0):  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await made.has_written("Fatal Python error")
         os.kill(made.worker.pid, signal.SIGKILL)  # a signal that was sent, unlike a fault, comes once
         assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_exit", -signal.SIGKILL)
         assert words[0].startswith("Fatal Python error")

@@ -39,6 +39,7 @@ PLANS: Final = (
     Plan("package", scenarios=package.ALL),
     Plan("ssh", scenarios=by_ssh.ALL, start=False),
     Plan("cloud-init", extras=("cloud-init",), scenarios=(*members.ALL, *cloud_init.ALL), start=False),
+    Plan("cloud-init-13", suite="trixie", extras=("cloud-init",), scenarios=cloud_init.ALL, start=False, asked_for=True),
     Plan(
         "arm64",
         suite="trixie",

@@ -29,7 +29,10 @@ ssh_deletekeys: false
 locale: false
 """
 """cloud-init leaves alone what the lab reaches the guest by, and locales, which the image has none of."""
-UNITS: Final = "cloud-init-local cloud-init cloud-config cloud-final"
+ENABLE: Final = (
+    "systemctl -q enable $(systemctl list-unit-files --no-legend --state=disabled 'cloud-*.service' | cut -d' ' -f1); sync"
+)
+"""Their names are others on Debian 13."""
 READABLE: Final = "find / /run -xdev -type f -perm /044 -print0 | xargs -0 -r grep -laF -e {secret}"
 LOGGED: Final = "(journalctl -o cat; cat /var/log/cloud-init*.log) | grep -cF -e {secret}"
 
@@ -82,7 +85,7 @@ async def _seed(guest: Guest, user_data: str) -> None:
     await guest.write(SEED / "user-data", user_data, 0o600)
     await guest.write(SEED / "meta-data", "instance-id: first\nlocal-hostname: newcomer\n")
     await guest.write("/etc/cloud/cloud.cfg.d/99-guest.cfg", KEPT)
-    await guest.sh(f"systemctl -q enable {UNITS}; sync")
+    await guest.sh(ENABLE)
 
 
 async def _expect_that_nobody_sees(guest: Guest, code: str) -> None:
