@@ -8,6 +8,9 @@ from typing import Final
 
 from tests.machines.bed import SESSION, Guest, expect
 
+SERVED: Final = "http://127.0.0.1:8470"
+MANAGEMENT: Final = 'management: {listen: ["127.0.0.1:8470"]}\n'
+"""More of a profile: an API server."""
 DROP_IN: Final = "/etc/appliance/profile.d/50-neighbours.yaml"
 OURS: Final = (
     "{ nft list tables; ip rule; ip -6 rule; ip route show table all; ip -6 route show table all; } "

@@ -27,6 +27,7 @@ datasource_list: [NoCloud]
 disable_root: false
 ssh_deletekeys: false
 locale: false
+resize_rootfs: false
 """
 """cloud-init leaves alone what the lab reaches the guest by, and locales, which the image has none of."""
 ENABLE: Final = (

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from tests.machines.bed import SESSION, Bed, Guest, expect
-from tests.machines.scenarios.beside import more, stops_and_starts
+from tests.machines.scenarios.beside import MANAGEMENT, SERVED, more, stops_and_starts
 
 ROUTING: Final = "ip rule; ip -6 rule; ip route show table all proto 76; ip -6 route show table all proto 76"
 EVERYTHING: Final = """
@@ -122,7 +122,9 @@ async def network_manager(bed: Bed) -> str:
 
 
 async def apparmor(bed: Bed) -> str:
-    """AppArmor is on, and has refused the nodes of both hosts nothing in all their lives here."""
+    """AppArmor is on, and has refused the nodes of both hosts, and an API server, nothing in all their lives here."""
+    async with more(bed.left, MANAGEMENT):
+        await bed.left.until(f"curl -sf {SERVED}/health && appliance api users.first_code")
     told = [await _refused(guest) for guest in bed.both]
     return "; ".join(told)
 

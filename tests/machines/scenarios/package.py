@@ -10,9 +10,9 @@ from typing import Final
 from tests.machines.bed import MTU, PROFILE, SESSION, Bed, Guest, expect
 from tests.machines.handing import hand
 from tests.machines.packages import SUFFIX, higher
+from tests.machines.scenarios.beside import MANAGEMENT
 
 DPKG: Final = "DEBIAN_FRONTEND=noninteractive LC_ALL=C dpkg"
-MANAGEMENT: Final = 'management: {listen: ["127.0.0.1:8470"]}\n'
 SECOND: Final = """profile: 1
 server: {identity: "file:/etc/appliance/second.identity"}
 network: {interface: llp9, addresses: [10.9.9.1/24]}
