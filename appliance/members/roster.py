@@ -71,6 +71,8 @@ class Roster:
     def __init__(self, network: Digest, verify: Verifier = ed25519_good) -> None:
         """`network`: the digest that its fingerprint spells."""
         self.network = network
+        self.future = float(FUTURE_SECONDS)
+        """How much later than now a row may have been written; without end where nobody knows the time."""
         self.refused: Counter[RowFault] = Counter()
         self.rows: dict[Digest, Row] = {}
         """By member. Read only."""
@@ -133,7 +135,7 @@ class Roster:
         if known is not None and known.rank >= entry.rank:
             raise RowRefused(RowFault.OLD)
         row = read_row(encoded)
-        if row.written > wall + FUTURE_SECONDS:
+        if row.written > wall + self.future:
             raise RowRefused(RowFault.FUTURE)
         judge_signature(encoded, key, self._verify)
         self.rows[member] = row

@@ -39,6 +39,7 @@ class Joined:
     def __init__(self, told: Told, identity: str, folder: NetworkFolder, now: int) -> None:
         """`identity`: the newcomer's fingerprint; `folder`: the network's; `now`: Unix seconds. Raises EnrolmentFailed."""
         self.about: About = told.about
+        self._now = now
         self._schemes = told.schemes
         self._folder = folder
         self.trust = Trust(NetworkKey(told.about.network))
@@ -74,10 +75,10 @@ class Joined:
             undo.callback(folder.remove)
             folder.keep_network(self.trust.network)
         before = folder.statements()
-        with folder.changing(self.certificate.not_before) as known:
+        with folder.changing(self._now) as known:
             for statement in statements:
                 with suppress(StatementRefused):  # what is here is newer
-                    known.take(statement, self.certificate.not_before)
+                    known.take(statement, self._now)
         undo.callback(folder.keep_statements, before)
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.peer_protocol import NOTHING, Answer, Limits, PeerProtocolError, PeerProtocolKind, PeerProtocolServices
@@ -27,7 +28,7 @@ from appliance.members.network import digest_of_text, identity_text
 from appliance.members.own_row import Facts
 from appliance.members.partition import State
 from appliance.members.reconciling import Tally as Reconciled
-from appliance.members.row import MOST_RELAYS, Digest, Reachable, Row, RowFault, Service, services_that_fit
+from appliance.members.row import FUTURE_SECONDS, MOST_RELAYS, Digest, Reachable, Row, RowFault, Service, services_that_fit
 from appliance.members.statement import Refusal
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
@@ -112,6 +113,7 @@ class Gossip:
             now,
             self._wall(),
         )
+        self._look_at_clock()
         self._kept = KeptRows(mesh.parts.folder.path, lambda: [entry.encoded for entry in self.machine.roster if entry.is_row])
         mesh.changed.append(self._learn)
         mesh.spread.append(lambda _statement, _source: self._learn())
@@ -225,9 +227,14 @@ class Gossip:
 
     def _look(self) -> None:
         self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        self._look_at_clock()
         self.look()
         if len(self.machine.neighbours.active) >= ENOUGH:
             self._spare_bootstrap()
+
+    def _look_at_clock(self) -> None:
+        """By one that is behind all that is known, what others wrote since is of the future."""
+        self.machine.roster.future = inf if self._mesh.clock_is_wrong else FUTURE_SECONDS
 
     def _spare_bootstrap(self) -> None:
         """Those whom the profile names are members like all others once this node has found some: else all would hold them."""

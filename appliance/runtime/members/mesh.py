@@ -171,9 +171,14 @@ class Mesh:
         return self.kept.problem
 
     @property
+    def clock_is_wrong(self) -> bool:
+        """Does this host's clock say a time before all certificates began that were here when the node did?"""
+        return self._lifetimes.begin_after(int(self.parts.wall()))
+
+    @property
     def clock_problem(self) -> str:
         """What is wrong with this host's clock; "" as far as can be seen."""
-        if not self._lifetimes.begin_after(int(self.parts.wall())):
+        if not self.clock_is_wrong:
             return ""
         return (
             f"this host's clock says {self._today}, before anything of network {self.settings.label} began: until it is set "

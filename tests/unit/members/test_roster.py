@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import inf
 
 import pytest
 
@@ -42,6 +43,12 @@ def test_what_is_refused_is_counted_by_reason() -> None:
     for reason, rows in wrong.items():
         assert [refused(found, each) for each in rows] == [reason] * len(rows)
     assert found.refused == {reason: len(rows) for reason, rows in wrong.items()}
+
+
+def test_who_does_not_know_the_time_takes_rows_of_any() -> None:
+    found = roster("a")
+    found.future = inf
+    assert found.take_row(row("a", 1, written=NOW + 3650 * FUTURE_SECONDS), NOW)
 
 
 def test_two_rows_with_one_sequence_settle_alike_everywhere() -> None:

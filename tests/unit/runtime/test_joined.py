@@ -75,6 +75,19 @@ def test_of_a_network_that_is_here_already_nothing_is_lost() -> None:
     assert folder.statements() == before
 
 
+def test_a_code_that_is_used_again_takes_nothing_from_a_certificate_that_was_renewed() -> None:
+    folder = NetworkFolder.of("home")
+    folder.make()
+    folder.keep_network(NETWORK)
+    renewed = certificate("laptop", not_before=NOW + 9 * DAY, not_after=NOW + 39 * DAY, since=NOW, serial=1)
+    folder.keep_statements([renewed.encoded])
+    before = folder.statements()
+    with ExitStack() as undo:
+        joined(told(certificate("laptop")), now=NOW + 10 * DAY).keep(undo)
+        undo.pop_all()
+    assert folder.statements() == before
+
+
 @pytest.mark.parametrize(
     "certificates",
     [

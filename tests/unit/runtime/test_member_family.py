@@ -98,13 +98,14 @@ IN_TEN_YEARS = 3650.0 * DAY
 
 async def test_a_node_that_starts_in_1970_is_a_member_all_the_same(meshed: Meshed) -> None:
     known = [of("laptop", 2), of("server", 1, not_before=1_800_000_000 + DAY)]
-    meshed.network.clock.now += 2 * DAY
+    meshed.network.clock.now += 9 * DAY
     server = await meshed.add("server", SERVER, *known)
     laptop = await meshed.add("laptop", LAPTOP, *known, first=CALLS_SERVER, clock_ahead=IN_1970)
     await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
     assert laptop.mesh.problem == ""
-    assert "clock says 1970-01-04, before anything of network home began" in laptop.runtime.problem
+    assert "clock says 1970-01-11, before anything of network home began" in laptop.runtime.problem
     assert "judged as of 2027-01-16" in laptop.runtime.problem
+    await meshed.until(lambda: identity_of("server").public.digest in laptop.runtime.gossip.rows(), 60.0)
     session = next(iter(laptop.node.sessions))
     laptop.clock_ahead = 0.0
     await meshed.pause(LOOK_EVERY + 1.0)
