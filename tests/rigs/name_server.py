@@ -14,11 +14,19 @@ WORLD = "203.0.113.7"
 
 
 def listening(address: str, port: int = 53) -> tuple[socket.socket, socket.socket]:
-    """Sockets for UDP and TCP, made in the network namespace of the caller."""
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind((address, port))
-    tcp = socket.create_server((address, udp.getsockname()[1]))
-    return udp, tcp
+    """Sockets for UDP and TCP, made in the network namespace of the caller. 0: at a port that is free for both."""
+    while True:
+        tcp = socket.create_server((address, port))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind((address, tcp.getsockname()[1]))
+        except OSError:
+            udp.close()
+            tcp.close()
+            if port:
+                raise
+        else:
+            return udp, tcp
 
 
 class NameServer:

@@ -16,6 +16,18 @@ def waits_for_the_end(done: threading.Event) -> None:
     assert kept
 
 
+class Looks(threading.Event):
+    """Ends it after so many looks, however late they come."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._left = number
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._left -= 1
+        return super().wait(timeout) or self._left < 0
+
+
 @contextmanager
 def somebody() -> Iterator[None]:
     """A thread that waits in a function with a name of its own."""
@@ -30,7 +42,7 @@ def somebody() -> Iterator[None]:
 def test_it_says_where_other_threads_are_and_never_what_they_hold() -> None:
     with somebody():
         found: dict[str, object] = {}
-        looking = threading.Thread(target=lambda: found.update(sample(0.1, 100, threading.Event())))
+        looking = threading.Thread(target=lambda: found.update(sample(60, 100, Looks(10))))
         looking.start()
         looking.join()
     stack = next(line for line in found["stacks"] if "waits_for_the_end" in line)  # type: ignore[attr-defined]
@@ -46,7 +58,7 @@ def test_threads_of_a_pool_that_wait_for_work_are_left_out() -> None:
         together = threading.Barrier(2)
         for waiting in [pool.submit(together.wait) for _ in range(2)]:
             waiting.result()
-        found = pool.submit(sample, 0.05, 100, threading.Event()).result()
+        found = pool.submit(sample, 60, 100, Looks(5)).result()
     assert found["samples"], "this thread is seen"
     assert not [each for each in found["functions"] if each["self"] and each["function"].startswith("_worker ")]
 

@@ -241,11 +241,12 @@ async def test_a_discoverer_that_watches_is_told_of_changes_and_goes_on() -> Non
 
 async def test_a_change_that_came_before_the_question_is_not_lost() -> None:
     asked: asyncio.Queue[bool] = asyncio.Queue()
-    ready = asyncio.Event()
+    looked, ready = asyncio.Event(), asyncio.Event()
 
     async def slow(services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
         assert not await services.changed(within=0)
         services.configured()
+        looked.set()
         yield []
         await ready.wait()
         asked.put_nowait(await services.changed())
@@ -255,7 +256,7 @@ async def test_a_change_that_came_before_the_question_is_not_lost() -> None:
 
     running = Running(kind("lan", slow), Found())
     running.start(profile(lan={}))
-    await asyncio.sleep(0.01)
+    await looked.wait()
     await running.use(profile("192.0.2.77", lan={}))
     ready.set()
     assert await asked.get()

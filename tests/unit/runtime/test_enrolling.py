@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -98,12 +98,12 @@ async def member(state: Path, scheme: str = "udp", who: Identity = HOME, **peer:
         application.close()
 
 
-async def join(code: Code, identity: Identity | None = None) -> Told:
+async def join(code: Code, identity: Identity | None = None, progress: Callable[[str], None] = lambda _sentence: None) -> Told:
     """As an admin would on a machine that is so busy that five seconds are over: again, with the same code."""
     for _ in range(4):
         with suppress(NotReached):
-            return await ask_to_join(code, identity or identity_of("laptop"), lambda _sentence: None)
-    return await ask_to_join(code, identity or identity_of("laptop"), lambda _sentence: None)
+            return await ask_to_join(code, identity or identity_of("laptop"), progress)
+    return await ask_to_join(code, identity or identity_of("laptop"), progress)
 
 
 def said(caplog: pytest.LogCaptureFixture, reason: str) -> bool:
@@ -233,10 +233,11 @@ async def test_a_member_passes_on_what_a_newcomer_says_to_an_inviter_that_it_doe
             await join(code, identity_of("mallory"))
 
 
-async def test_the_inviter_itself_is_asked_if_it_is_reached(tmp_path: Path) -> None:
+async def test_the_inviter_itself_is_asked_if_it_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "HEAD_START", 60.0)
     async with behind_a_relay(tmp_path) as (home, relay):
         sentences: list[str] = []
-        await ask_to_join(home.invite()._replace(relays=(relay.here,)), identity_of("laptop"), sentences.append)
+        await join(home.invite()._replace(relays=(relay.here,)), progress=sentences.append)
         assert not any("passes on" in sentence for sentence in sentences)
 
 

@@ -39,7 +39,7 @@ async def test_odd_arguments_are_refused(args: dict[str, Any]) -> None:
 
 
 async def test_where_the_control_process_is() -> None:
-    found = await Profiling().profile({"seconds": 0.05, "hertz": 200}, NOBODY)
+    found = await Profiling().profile({"seconds": 1, "hertz": 200}, NOBODY)
     assert (found["process"], found["hertz"]) == ("control", 200)
     assert any("test_questions" in line or "asyncio" in line for line in found["stacks"]), "this thread runs the loop"
 
