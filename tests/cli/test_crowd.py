@@ -25,7 +25,7 @@ profile: 1
 server: {identity: file:identity, listen: ["tcp://127.0.0.1:8443"]}
 network: {addresses: [10.8.0.1/16]}
 logging: {level: warn}  # nobody reads the log here
-limits: {sessions: 2000, handshakes_per_second: 10000}
+limits: {sessions: 2000, handshakes_per_second: 10000, idle: 10min}  # the first waits for the last
 plugins: [transport-ip, crypto-standard, routing-static]
 peers:
 """

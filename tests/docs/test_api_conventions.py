@@ -22,8 +22,8 @@ def test_what_a_request_may_have_is_described() -> None:
 
 def test_what_an_answer_has_is_there() -> None:
     with mock_api() as base:
-        well = httpx.get(f"{base}/api/v1/status", headers={"authorization": "Bearer viewer"})
-        refused = httpx.delete(f"{base}/api/v1/status")
+        well = httpx.get(f"{base}/api/v1/status", headers={"authorization": "Bearer viewer"}, timeout=60)
+        refused = httpx.delete(f"{base}/api/v1/status", timeout=60)
     told = {name.lower() for name, way in FIELDS.items() if way != "request"}
     assert told - {"retry-after"} <= {*well.headers, *refused.headers}
     assert {"traceparent", "x-request-id", "x-api-version", "server-timing"} <= told & set(well.headers)

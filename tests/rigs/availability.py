@@ -36,7 +36,7 @@ class Probes:
         return [
             number
             for number, at in enumerate(self.sent)
-            if not any(begun - EVERY_SECONDS <= at <= ended for begun, ended in self._cuts)
+            if not any(begun - ANSWER_SECONDS <= at <= ended for begun, ended in self._cuts)
         ]
 
     def lost(self, since: float = 0.0) -> list[float]:

@@ -134,10 +134,10 @@ def whole_api(
 
 def first_user(base: str) -> str:
     """Alice, an admin, who is the first user: her access token."""
-    asked = {"authorization": f"Bearer {TOKEN}"}
-    code = httpx.post(f"{base}/api/v1/user-invitations/first", headers=asked).json()["code"]
-    assert httpx.post(f"{base}/api/v1/auth/register", json={"code": code, "name": "alice", "password": PASSWORD}).is_success
-    tokens = httpx.post(f"{base}/api/v1/auth/login", json={"name": "alice", "password": PASSWORD}).json()
+    with httpx.Client(base_url=f"{base}/api/v1", timeout=60) as client:
+        code = client.post("/user-invitations/first", headers={"authorization": f"Bearer {TOKEN}"}).json()["code"]
+        assert client.post("/auth/register", json={"code": code, "name": "alice", "password": PASSWORD}).is_success
+        tokens = client.post("/auth/login", json={"name": "alice", "password": PASSWORD}).json()
     return str(tokens["access_token"])
 
 

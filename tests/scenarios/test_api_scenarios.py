@@ -21,7 +21,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
         asked = {"authorization": f"Bearer {first_user(base)}"}
         for name, role in (("bob", "operator"), ("carol", "viewer")):
             user = {"name": name, "password": PASSWORD, "roles": [role]}
-            assert httpx.post(f"{base}/api/v1/users", json=user, headers=asked).is_success
+            assert httpx.post(f"{base}/api/v1/users", json=user, headers=asked, timeout=60).is_success
         made = Player(base)
         yield made
         made.close()

@@ -53,7 +53,7 @@ async def test_throughput_has_a_measure_of_its_own(monkeypatch: pytest.MonkeyPat
 async def test_a_switch_connects_more_than_two() -> None:
     async with Lab(bare("a", "b", "c"), start=False) as lab:
         for other in ("192.168.9.2", "192.168.9.3", "fd09::3"):
-            (await lab.host("a").run(["ping", "-c1", "-W1", other])).must_work()
+            (await lab.host("a").run(["ping", "-c1", "-W60", other])).must_work()
     assert lab.left_behind == []
 
 
@@ -77,7 +77,7 @@ async def test_everything_goes_when_a_step_fails() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await failing()
-    assert strays[0].wait(5) == -signal.SIGKILL
+    assert strays[0].wait(60) == -signal.SIGKILL
     assert lab.left_behind == []
     assert not [name for name in namespace.existing() if lab.tag.names(name)]
 
@@ -134,11 +134,11 @@ async def test_a_killed_labs_things_are_swept() -> None:
     scratch.mkdir()
     namespace.ip("netns", "add", name)
     stray = sleeper([], os.environ | {"APPLIANCE_STATE_DIR": f"{scratch}/left/state"})
-    swept = traces.sweep()
-    assert set(swept) >= {name, str(scratch)}
-    assert stray.wait(5) == -signal.SIGKILL
-    assert not scratch.exists()
-    assert name not in namespace.existing()
+    traces.sweep()  # or another lab that is built meanwhile, which may have begun and not ended
+    assert await asyncio.to_thread(stray.wait, 60) == -signal.SIGKILL
+    async with asyncio.timeout(60):
+        while scratch.exists() or name in namespace.existing():  # noqa: ASYNC110  who sweeps tells nobody here
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -33,10 +33,9 @@ def admin(base: str) -> str:
 @pytest.fixture(scope="module")
 def viewer(base: str, admin: str) -> str:
     known = {"authorization": f"Bearer {admin}"}
-    assert httpx.post(
-        f"{base}/api/v1/users", headers=known, json={"name": "bob", "password": PASSWORD, "roles": ["viewer"]}
-    ).is_success
-    tokens = httpx.post(f"{base}/api/v1/auth/login", json={"name": "bob", "password": PASSWORD}).json()
+    bob = {"name": "bob", "password": PASSWORD}
+    assert httpx.post(f"{base}/api/v1/users", headers=known, json=bob | {"roles": ["viewer"]}, timeout=60).is_success
+    tokens = httpx.post(f"{base}/api/v1/auth/login", json=bob, timeout=60).json()
     return str(tokens["access_token"])
 
 
@@ -54,7 +53,7 @@ def ask(base: str) -> Ask:
 def test_several_operations_are_answered_at_once_and_as_over_http(base: str, ask: Ask, admin: str) -> None:
     status, told = ask("query ($n: Long) { status { name state } usersList(limit: $n) { items { name roles } } }", admin, n=5)
     assert (status, "errors" in told) == (200, False)
-    over_http = httpx.get(f"{base}/api/v1/status", headers={"authorization": f"Bearer {admin}"}).json()
+    over_http = httpx.get(f"{base}/api/v1/status", headers={"authorization": f"Bearer {admin}"}, timeout=60).json()
     assert told["data"]["status"] == {name: over_http[name] for name in ("name", "state")}
     assert "alice" in [user["name"] for user in told["data"]["usersList"]["items"]]
 
@@ -139,7 +138,7 @@ def test_a_document_that_asks_for_too_much_asks_for_nothing(ask: Ask, admin: str
     ],
 )
 def test_what_is_no_request_of_graphql_is_refused(base: str, method: str, kind: str, body: bytes, status: int) -> None:
-    answer = httpx.request(method, f"{base}{PATH}", headers={"content-type": kind}, content=body)
+    answer = httpx.request(method, f"{base}{PATH}", headers={"content-type": kind}, content=body, timeout=60)
     assert answer.status_code == status
     assert answer.json()["errors"][0]["message"]
 
@@ -147,18 +146,19 @@ def test_what_is_no_request_of_graphql_is_refused(base: str, method: str, kind: 
 def test_a_subscription_tells_what_happens_and_another_gateway_is_not_there(base: str, admin: str) -> None:
     known = {"authorization": f"Bearer {admin}"}
     query = {"query": 'subscription { eventsFollow(after: "0", topics: ["jobs"]) { id event data } }'}
-    assert httpx.post(f"{base}{PATH}", headers=known, json=query).status_code == 406
+    assert httpx.post(f"{base}{PATH}", headers=known, json=query, timeout=60).status_code == 406
     with httpx.stream("POST", f"{base}{PATH}", headers=known | {"accept": "text/event-stream"}, json=query, timeout=60) as answer:
         assert answer.headers["content-type"] == "text/event-stream"
         started = httpx.post(
             f"{base}/api/v1/templates/execute",
             headers={"authorization": f"Bearer {TOKEN}"},
             json={"template": "health-check"},
+            timeout=60,
         )
         assert started.status_code == 202
         told = next(line for line in answer.iter_lines() if line.startswith("data: "))
         assert json.loads(told[6:])["data"]["eventsFollow"]["event"].startswith("jobs.")
-    missing = httpx.post(f"{base}/api/v1/gateways/soap", headers=known, json={})
+    missing = httpx.post(f"{base}/api/v1/gateways/soap", headers=known, json={}, timeout=60)
     assert (missing.status_code, missing.json()["code"]) == (404, "NotFound")
 
 

@@ -133,7 +133,8 @@ def test_what_is_repeated_or_sent_back_arrives_once(monkeypatch: pytest.MonkeyPa
         middle.evil = evil
         found = await sent(a, b, 100)
         assert len(found) == len(set(found))
-        assert b.node.keeper.drops()["replayed"] > 0  # how many depends on how packets were gathered
+        # How many depends on how packets were gathered; if all of them were, the copy comes behind what was found.
+        await until(lambda: b.node.keeper.drops()["replayed"] > 0)
         middle.evil = lambda message, there: [(message, there)]
         await cross(a, b)
         assert a.way_to("B") == "relay"

@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 def operations(api: str) -> dict[str, Any]:
     """By their names."""
-    paths = httpx.get(f"{api}/api/v1/openapi.json").json()["paths"]
+    paths = httpx.get(f"{api}/api/v1/openapi.json", timeout=60).json()["paths"]
     return {told["operationId"]: told for verbs in paths.values() for told in verbs.values()}
 
 

@@ -17,7 +17,7 @@ HUB_LAB = Path(__file__).parents[2] / "profiles/lab/hub.yaml"
 
 async def hop(source: Host, target: str, hops: int) -> str:
     """What `ping` says about one echo that may travel so far."""
-    return (await source.run(["ping", "-n", "-c", "1", "-W", "2", "-t", str(hops), target])).out
+    return (await source.run(["ping", "-n", "-c", "1", "-W", "60", "-t", str(hops), target])).out
 
 
 @pytest.mark.parametrize(("hub", "target"), [("10.73.0.1", "10.73.0.4"), ("fd00:73::1", "fd00:73::4")], ids=["v4", "v6"])

@@ -200,7 +200,7 @@ async def test_both_workers_of_a_killed_daemon_forward_on_and_are_ended_by_the_n
         await spread(lab)
         node = lab.host("hub")
         pids = (node.status() or {})["worker"]["pids"]
-        async with pinging(lab.host("spoke1"), v4(2)) as echoes:
+        async with pinging(lab.host("spoke1"), v4(2), answered=True) as echoes:
             kill_daemon(node)
             assert await reaches(lab.host("spoke2"), HUB_V6)
         assert_kept(echoes)

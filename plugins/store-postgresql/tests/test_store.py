@@ -60,7 +60,7 @@ async def test_a_full_store_makes_room_of_what_has_expired(opening: Opening, mon
 
 
 async def test_a_statement_that_takes_too_long_is_ended(opening: Opening, database: Cluster, schema: str) -> None:
-    store = await opening(timeout=0.5)
+    store = await opening(timeout=4)
     await store.commit(Put("a", "x", b""))
     with pytest.raises(StoreAway, match="in time"):
         await store._connections.read(lambda one: one.fetch("SELECT pg_sleep(30)"))

@@ -121,7 +121,7 @@ async def test_who_does_not_speak_tls_is_counted() -> None:
 
 
 async def test_who_is_slow_is_sent_away() -> None:
-    async with listening(handshake_seconds=0.5) as (transport, services, port):
+    async with listening(handshake_seconds=4) as (transport, services, port):
         with socket.create_connection(("127.0.0.1", port), SECONDS) as silent:
             sock = await asyncio.to_thread(stranger, port)
             with sock:
