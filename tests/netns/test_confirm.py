@@ -60,7 +60,7 @@ def test_nobody_confirms(namespace: Throwaway, state_dir: Path) -> None:
     result = namespace.run(apply_profile, rich(), state_dir, confirm_within=0.3)
 
     assert result.confirm_within == 0.3
-    assert namespace.run(gone, "llp0", 10)
+    assert namespace.run(gone, "llp0", 60)
     ends(namespace, lambda: not state_dir.exists())
     assert namespace.snapshot() == before
 
@@ -86,7 +86,7 @@ def test_only_the_unconfirmed_change_is_undone(namespace: Throwaway, state_dir: 
 
     namespace.run(apply_profile, rich(interface="over0", sysctls={}), state_dir, confirm_within=0.3)
 
-    assert namespace.run(gone, "over0", 10)
+    assert namespace.run(gone, "over0", 60)
     ends(namespace, lambda: not is_watched(state_dir))
     after = namespace.snapshot()
     assert without_numbers(after) == without_numbers(applied)

@@ -223,8 +223,9 @@ def test_a_first_user_looks_at_everything_and_others_at_what_they_may(node: Host
         for name, role in (("bob", "operator"), ("carol", "viewer")):
             user = json.dumps({"name": name, "password": PASSWORD, "roles": [role]})
             browser.run(f"import('/dashboard/api.js').then((api) => api.post('/users', {user})).then(() => true)")
+        browser.run("window.before = true")
         browser.call("Page.reload")  # the log-in outlives it
-        browser.wait(has("Memory"))
+        browser.wait(f"window.before === undefined && {has('Memory')}")
         browser.resize(360)
         shown = "getComputedStyle(document.querySelector('nav')).display"
         assert browser.run(shown) == "none"

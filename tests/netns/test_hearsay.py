@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from appliance.client import Client
 from appliance.errors import ApplianceError, ExitCode
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
@@ -97,17 +98,19 @@ async def test_a_network_is_reached_as_long_as_somebody_says_so() -> None:
         await heals(lab, left, TARGET, seconds=SECONDS)
         sessions = {peer: session["session"] for peer, session in left.sessions().items()}
 
-        following = asyncio.create_task(told(left, "watch", "--count", "3"))
-        await announce(right, "10.74.0.3/32")
-        await until(left, HOME, None)
-        assert not await reaches(left, TARGET, seconds=1)
-        assert await reaches(left, "10.74.0.3")
+        with Client("").stream("hearsay.changes") as following:
+            heard = [left.namespace.call(next, following)]  # it is told of each change from here on
+            await announce(right, "10.74.0.3/32")
+            await until(left, HOME, None)
+            assert not await reaches(left, TARGET, seconds=1)
+            assert await reaches(left, "10.74.0.3")
 
-        await announce(right, "10.74.0.3/32", HOME)
-        await until(left, HOME, ("hub", 1))
-        await heals(lab, left, TARGET, seconds=SECONDS)
-        assert {peer: session["session"] for peer, session in left.sessions().items()} == sessions
-        assert [HOME in {way["prefix"] for way in change} for change in await following] == [True, False, True]
+            await announce(right, "10.74.0.3/32", HOME)
+            await until(left, HOME, ("hub", 1))
+            await heals(lab, left, TARGET, seconds=SECONDS)
+            assert {peer: session["session"] for peer, session in left.sessions().items()} == sessions
+            heard += [next(following) for _ in range(2)]
+        assert [HOME in {way["prefix"] for way in change} for change in heard] == [True, False, True]
         (await right.run(["ip", "address", "del", f"{TARGET}/24", "dev", "lo"])).must_work()
     assert lab.left_behind == []
 

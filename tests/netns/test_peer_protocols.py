@@ -86,7 +86,7 @@ def test_a_reload_gives_it_other_facts_and_keeps_the_session(
     assert first.command("apply", str(first.profile), **known).returncode == ExitCode.OK
     second.write(first, plugins=NAME, endpoints='"udp://192.0.2.1:8443"', more=speaking(**asks, facts={"sun": "up"}))
     assert second.command("apply", str(second.profile), **known).returncode == ExitCode.OK
-    while not notebook.exists():
+    while not notebook.exists() or not notebook.read_text():  # it is there a moment before anything is in it
         pass
     assert json.loads(notebook.read_text()) == {"other": {"moon": "new"}}
     assert second.status()["sessions"][0]["session"] == session

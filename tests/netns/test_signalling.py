@@ -65,7 +65,7 @@ def hear(peer: ClientConnection) -> dict[str, Any]:
 
 @contextmanager
 def registered(name: str) -> Iterator[ClientConnection]:
-    with connect(URL) as peer:
+    with connect(URL, open_timeout=60) as peer:  # the API server may just begin
         say(peer, type="register", id=name)
         assert hear(peer) == {"type": "registered", "id": name}
         yield peer
@@ -104,7 +104,7 @@ def test_the_short_paths_tell_of_it_and_a_port_that_somebody_has_is_told_and_tri
         node.hear("the API server is ready", 2)
 
         def story() -> None:
-            with registered("alice"), registered("bob"), connect(URL):
+            with registered("alice"), registered("bob"), connect(URL, open_timeout=60):
                 told = ask(node, "/api/peers")[1]["signaling"]
                 assert (told["connections"], told["peers"], told["connectedPeers"]) == (3, 2, 2)
                 health = ask(node, "/api/health")[1]

@@ -89,6 +89,13 @@ def test_a_queue_that_rests_gets_no_packets(namespace: Throwaway) -> None:
 
     def came_by() -> list[set[int]]:
         queues = [tun.attach("llp0", multi_queue=True) for _ in range(2)]
+        came: list[int] = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while not came:  # the kernel activates the device a moment after the attachment
+                sender.sendto(b"hello", ("10.8.0.2", 9))
+                came = select.select([queue.fd for queue in queues], [], [], 0.1)[0]
+        for fd in came:
+            os.read(fd, 65536)
         seen = []
         for change in (lambda: None, queues[0].rest, queues[0].serve):
             change()

@@ -87,7 +87,7 @@ class Machine(ABC):
     slowness: ClassVar[float] = 1.0
     """How many times as long things may take as in a namespace."""
     at_a_time: ClassVar[int] = 1
-    """How many of them are created side by side."""
+    """How many of them are claimed and created side by side."""
     appliance: ClassVar[tuple[str, ...]] = ("appliance",)
     """The words that run the command."""
     name: str
@@ -105,16 +105,20 @@ class Machine(ABC):
 
     # --- its life -------------------------------------------------------------------------------------------------------------
 
+    def claim(self) -> None:
+        """Make sure that it can be had, before any of the lab's is changed. Raises HostError, LabFailure."""
+        return
+
     @abstractmethod
     def create(self) -> None:
-        """Make it, or make sure of it, to the point where it runs commands. Raises HostError, LabFailure."""
+        """Make it, or what it takes to be one of the lab's, to the point where it runs commands. Raises HostError, LabFailure."""
 
     @abstractmethod
     def remove(self) -> list[str]:
         """Remove it, or what the lab put on it. What is left, in words. Raises HostError."""
 
     def abandon(self) -> None:
-        """Have `create`, which another thread is in, end soon."""
+        """Have `claim` or `create`, which another thread is in, end soon."""
         return
 
     def cut_power(self) -> None:

@@ -10,12 +10,12 @@ import hashlib
 import json
 import socket
 import subprocess
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_interface
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from appliance.api.values import Interface
 from appliance.errors import HostError
@@ -72,6 +72,14 @@ done
 """
 
 
+class Brought(NamedTuple):
+    """A package that lies on a host, to be installed."""
+
+    package: Path
+    coming: tuple[str, ...]
+    """The names of all that apt would install for it."""
+
+
 class SshMachine(RemoteMachine):
     """`package` chooses the Debian package for a release and an architecture; it raises LabFailure if there is none."""
 
@@ -88,6 +96,7 @@ class SshMachine(RemoteMachine):
         self._package = package
         self._claim: Claim | None = None
         self._notes: Notes | None = None
+        self._brought: Brought | None = None
         self._abandoned = False
 
     @property
@@ -118,8 +127,8 @@ class SshMachine(RemoteMachine):
 
     # --- its life -------------------------------------------------------------------------------------------------------------
 
-    def create(self) -> None:
-        """Look at it, undo what a killed lab left, and install the package where it is not. Raises HostError, LabFailure."""
+    def claim(self) -> None:
+        """Look at it, undo what a killed lab left, and bring the package if it is not installed. Raises HostError, LabFailure."""
         self._go_on()
         release, architecture = self._look()
         package = self._package(release, architecture)
@@ -129,7 +138,13 @@ class SshMachine(RemoteMachine):
         self._write(self._as_it_is())
         self._go_on()
         if not notes_.installed(self._states(), [PACKAGE]):
-            self._install(package)
+            self._bring(package)
+
+    def create(self) -> None:
+        """Install what was brought. Raises HostError, LabFailure."""
+        self._go_on()
+        if self._brought is not None:
+            self._install(self._brought)
         self._go_on()
 
     def abandon(self) -> None:
@@ -242,27 +257,36 @@ class SshMachine(RemoteMachine):
 
     # --- the package ----------------------------------------------------------------------------------------------------------
 
-    def _install(self, package: Path) -> None:
+    def _bring(self, package: Path) -> None:
         there = FOLDER / package.name
-        try:
+        with self._told_of(package.name):
             self.put(there, package.read_bytes())
             coming = notes_.coming(self.told([*_APT, "--simulate", "install", there]))
-            if coming.changed:
-                raise LabFailure(
-                    f"on {self.name} apt would change what is there: {', '.join(coming.changed)}",
-                    hint="what is changed cannot be undone: upgrade that host first",
-                )
-            before = self._states()
-            configured = tuple(name for name in coming.new if before.get(name) == notes_.CONFIGURED)
-            assert self._notes is not None
-            self._write(replace(self._notes, came=coming.new, configured=configured))
-            self._go_on()
-            self.told([*_APT, "install", there], seconds=INSTALL_SECONDS)
+        if coming.changed:
+            raise LabFailure(
+                f"on {self.name} apt would change what is there: {', '.join(coming.changed)}",
+                hint="what is changed cannot be undone: upgrade that host first",
+            )
+        self._brought = Brought(there, coming.new)
+
+    def _install(self, brought: Brought) -> None:
+        before = self._states()
+        configured = tuple(name for name in brought.coming if before.get(name) == notes_.CONFIGURED)
+        assert self._notes is not None
+        self._write(replace(self._notes, came=brought.coming, configured=configured))
+        self._go_on()
+        with self._told_of(brought.package.name):
+            self.told([*_APT, "install", brought.package], seconds=INSTALL_SECONDS)
+
+    @contextmanager
+    def _told_of(self, package: str) -> Iterator[None]:
+        try:
+            yield
         except HostError as error:
             hint = (
                 self._advice(error.message) or f"what it needs comes from that host's mirror: ssh {self.name} sudo apt-get update"
             )
-            raise LabFailure(f"{package.name} cannot be installed on {self.name}: {error.message}", hint=hint) from error
+            raise LabFailure(f"{package} cannot be installed on {self.name}: {error.message}", hint=hint) from error
 
     def _advice(self, said: str) -> str:
         """What may help, by what the programs there said; empty if nothing is known."""

@@ -130,7 +130,7 @@ async def labs_that_end_early(bed: Bed) -> str:
     async with _bare(bed) as rig:
         killed = await rig.begin()
         await bed.left.until("test -e /var/lib/appliance-lab/appliance*.deb && grep -q lab- /var/lib/appliance-lab/notes")
-        refusal = await rig.refused("another lab uses left")
+        refusal = await rig.refused("another lab uses ")  # either, whichever says so first
         await bed.left.until("ps -C dpkg,dpkg-deb >/dev/null || dpkg -s appliance >/dev/null 2>&1")
         holder = (await bed.left.sh(f"cat {LOCK}")).strip()
         killed.kill()

@@ -20,8 +20,12 @@ class Created:
     def __init__(self, does: Callable[[Created], object], at_a_time: int = 16) -> None:
         self.does = does
         self.at_a_time = at_a_time
+        self.claims: Callable[[], object] = lambda: None
         self.begun = False
         self.abandoned = threading.Event()
+
+    def claim(self) -> None:
+        self.claims()
 
     def create(self) -> None:
         self.begun = True
@@ -40,6 +44,17 @@ def test_those_that_take_long_are_created_side_by_side() -> None:
     machines = [Created(lambda _: met.wait()) for _ in range(3)]
     all_of(*machines)
     assert not any(each.abandoned.is_set() for each in machines)
+
+
+def test_all_are_claimed_before_one_is_changed() -> None:
+    def refused() -> None:
+        raise LabFailure("it has a node of its own")
+
+    first, second = Created(lambda _: None), Created(lambda _: None)
+    second.claims = refused
+    with pytest.raises(LabFailure, match="a node of its own"):
+        all_of(first, second)
+    assert not first.begun
 
 
 def test_others_one_after_the_other() -> None:

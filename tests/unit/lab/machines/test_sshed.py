@@ -39,32 +39,32 @@ def none_fits(release: str, architecture: str) -> Path:
 
 def test_one_that_is_down_is_to_be_tried_by_hand(host: Host) -> None:
     with pytest.raises(HostError, match="not reached: connection refused") as told:
-        host("echo connection refused >&2; exit 255").create()
+        host("echo connection refused >&2; exit 255").claim()
     assert told.value.hint == "try: ssh -F /etc/hosts.conf one"
 
 
 def test_a_shell_that_prints_of_itself_is_told(host: Host) -> None:
     with pytest.raises(LabFailure, match="prints of itself: 'welcome'"):
-        host('echo welcome; exec sh -c "$words"').create()
+        host('echo welcome; exec sh -c "$words"').claim()
 
 
 @pytest.mark.parametrize("lines", ["0 bookworm amd64 -", "0 fedora - systemd"])
 def test_what_is_no_debian_with_systemd_is_refused(host: Host, lines: str) -> None:
     with pytest.raises(LabFailure, match="no Debian that systemd runs"):
-        host(f"printf '%s\\n' {lines}").create()
+        host(f"printf '%s\\n' {lines}").claim()
 
 
 def test_who_is_not_root_is_told_what_sudo_says(host: Host) -> None:
     refuses = 'case $words in sudo*) echo "sudo: a password is required" >&2; exit 1 ;; esac'
     with pytest.raises(LabFailure, match="sudo does not make us root: sudo: a password is required") as told:
-        host(f"{refuses}\nprintf '%s\\n' 1000 bookworm amd64 systemd").create()
+        host(f"{refuses}\nprintf '%s\\n' 1000 bookworm amd64 systemd").claim()
     assert "NOPASSWD" in told.value.hint
 
 
 def test_a_package_is_looked_for_before_anything_is_changed(host: Host) -> None:
     machine = host("printf '%s\\n' 0 noble amd64 systemd")
     with pytest.raises(LabFailure, match="no package for noble on amd64"):
-        machine.create()
+        machine.claim()
     assert machine.remove() == []
 
 
@@ -72,7 +72,7 @@ def test_nothing_is_begun_once_the_lab_ends(host: Host) -> None:
     machine = host("exit 1")
     machine.abandon()
     with pytest.raises(LabFailure, match="nothing more is begun on one"):
-        machine.create()
+        machine.claim()
 
 
 def test_what_an_admin_made_of_a_killed_labs_node_is_not_undone(host: Host) -> None:
@@ -89,5 +89,5 @@ esac"""
     with pytest.raises(
         LabFailure, match="somebody has written /etc/appliance/identity on one since lab-1-2-3 on bench was killed"
     ):
-        machine.create()
+        machine.claim()
     assert machine.remove() == []
