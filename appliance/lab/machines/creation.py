@@ -11,6 +11,7 @@ from appliance.lab.machines.machine import Machine
 def create(machines: Sequence[Machine]) -> None:
     """All of them. If one cannot be, no other is begun, and what went wrong first is raised. Raises HostError, LabFailure."""
     _each(machines, lambda machine: machine.claim())
+    _each(machines, lambda machine: machine.bring())
     _each(machines, lambda machine: machine.create())
 
 

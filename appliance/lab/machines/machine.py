@@ -87,7 +87,7 @@ class Machine(ABC):
     slowness: ClassVar[float] = 1.0
     """How many times as long things may take as in a namespace."""
     at_a_time: ClassVar[int] = 1
-    """How many of them are claimed and created side by side."""
+    """How many of them are created side by side."""
     appliance: ClassVar[tuple[str, ...]] = ("appliance",)
     """The words that run the command."""
     name: str
@@ -106,7 +106,11 @@ class Machine(ABC):
     # --- its life -------------------------------------------------------------------------------------------------------------
 
     def claim(self) -> None:
-        """Make sure that it can be had, before any of the lab's is changed. Raises HostError, LabFailure."""
+        """Make sure that it can be had, before anything is brought to one of the lab's. Raises HostError, LabFailure."""
+        return
+
+    def bring(self) -> None:
+        """Bring what it takes, before one of the lab's is changed. Raises HostError, LabFailure."""
         return
 
     @abstractmethod
@@ -118,7 +122,7 @@ class Machine(ABC):
         """Remove it, or what the lab put on it. What is left, in words. Raises HostError."""
 
     def abandon(self) -> None:
-        """Have `claim` or `create`, which another thread is in, end soon."""
+        """Have `claim`, `bring` or `create`, which another thread is in, end soon."""
         return
 
     def cut_power(self) -> None:

@@ -96,6 +96,8 @@ class SshMachine(RemoteMachine):
         self._package = package
         self._claim: Claim | None = None
         self._notes: Notes | None = None
+        self._fitting: Path | None = None
+        """The package for its release and architecture."""
         self._brought: Brought | None = None
         self._abandoned = False
 
@@ -128,17 +130,22 @@ class SshMachine(RemoteMachine):
     # --- its life -------------------------------------------------------------------------------------------------------------
 
     def claim(self) -> None:
-        """Look at it, undo what a killed lab left, and bring the package if it is not installed. Raises HostError, LabFailure."""
+        """Look at it, and undo what a killed lab left. Raises HostError, LabFailure."""
         self._go_on()
-        release, architecture = self._look()
-        package = self._package(release, architecture)
+        self._fitting = self._package(*self._look())
+        self._go_on()
         self._take()
         self._undo_an_earlier_one()
         self._must_be_free()
+
+    def bring(self) -> None:
+        """The package, if it is not installed there. Raises HostError, LabFailure."""
+        self._go_on()
         self._write(self._as_it_is())
         self._go_on()
         if not notes_.installed(self._states(), [PACKAGE]):
-            self._bring(package)
+            assert self._fitting is not None, "claim() first"
+            self._brought = self._bring(self._fitting)
 
     def create(self) -> None:
         """Install what was brought. Raises HostError, LabFailure."""
@@ -257,7 +264,7 @@ class SshMachine(RemoteMachine):
 
     # --- the package ----------------------------------------------------------------------------------------------------------
 
-    def _bring(self, package: Path) -> None:
+    def _bring(self, package: Path) -> Brought:
         there = FOLDER / package.name
         with self._told_of(package.name):
             self.put(there, package.read_bytes())
@@ -267,7 +274,7 @@ class SshMachine(RemoteMachine):
                 f"on {self.name} apt would change what is there: {', '.join(coming.changed)}",
                 hint="what is changed cannot be undone: upgrade that host first",
             )
-        self._brought = Brought(there, coming.new)
+        return Brought(there, coming.new)
 
     def _install(self, brought: Brought) -> None:
         before = self._states()

@@ -21,11 +21,15 @@ class Created:
         self.does = does
         self.at_a_time = at_a_time
         self.claims: Callable[[], object] = lambda: None
+        self.brings: Callable[[], object] = lambda: None
         self.begun = False
         self.abandoned = threading.Event()
 
     def claim(self) -> None:
         self.claims()
+
+    def bring(self) -> None:
+        self.brings()
 
     def create(self) -> None:
         self.begun = True
@@ -46,12 +50,13 @@ def test_those_that_take_long_are_created_side_by_side() -> None:
     assert not any(each.abandoned.is_set() for each in machines)
 
 
-def test_all_are_claimed_before_one_is_changed() -> None:
+@pytest.mark.parametrize("stage", ["claims", "brings"])
+def test_all_can_be_had_before_one_is_changed(stage: str) -> None:
     def refused() -> None:
         raise LabFailure("it has a node of its own")
 
     first, second = Created(lambda _: None), Created(lambda _: None)
-    second.claims = refused
+    setattr(second, stage, refused)
     with pytest.raises(LabFailure, match="a node of its own"):
         all_of(first, second)
     assert not first.begun
