@@ -28,7 +28,7 @@ RECEIVE_BYTES = 512 * 1024
 PLAIN_BYTES = 128 * 1024
 PATIENCE = 5.0
 """Seconds of real time for what the loopback does in microseconds."""
-START_SECONDS = 60.0
+_START_SECONDS = 60.0
 """The same for what may take a process that has to start first, on a crowded machine."""
 STILL = 0.05
 """Seconds without anything readable after which nothing more comes over the loopback."""
@@ -174,7 +174,7 @@ class FakeTransportServices(FakeServices):
 
     async def wait_for(self, count: int) -> Adopted:
         """The `count`th socket (from 0), once it is handed over."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(_START_SECONDS):
             while len(self.adopted) <= count:
                 self._news.clear()
                 await self._news.wait()
@@ -218,7 +218,7 @@ class TransportPair:
         self._transports = [server, client]
         try:
             self.local = await server.listen(Endpoint(self.kind.name, self.host, 0))
-            self.client.adopt(await client.dial(self.local, START_SECONDS))
+            self.client.adopt(await client.dial(self.local, _START_SECONDS))
             self.near = End(self.kind, self.client.adopted[0])
             await (self._meet_datagram(server) if self.kind.datagram else self._meet_stream())
         except BaseException:
