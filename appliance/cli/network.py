@@ -167,7 +167,7 @@ def members(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _judged_at(folder: NetworkFolder, terminal: Terminal) -> int:
-    """What certificates are judged by, as a node judges them. Unix seconds."""
+    """What certificates are judged by, as far as a clock is seen to be wrong without a profile. Unix seconds."""
     wall = int(clock.wall())
     now = folder.lifetimes().time(wall)
     if now != wall:

@@ -178,7 +178,9 @@ class OptionalParts:
 
         needed = self._needed
         folder = NetworkFolder.of(label)
-        trust = await asyncio.to_thread(folder.trust, int(clock.wall()))  # of a thousand members it verifies for half a second
+        trust = await asyncio.to_thread(
+            folder.trust, int(clock.wall()), needed.identity.fingerprint
+        )  # of a thousand members it verifies for half a second
         parts = MeshParts(
             needed.identity,
             folder,

@@ -80,7 +80,7 @@ class MeshedHost:
         parts = MeshParts(
             self.identity,
             self.folder,
-            self.folder.trust(int(self._wall())),
+            self.folder.trust(int(self._wall()), self.identity.fingerprint),
             self,  # type: ignore[arg-type]
             self.peers,
             _resolve,

@@ -86,7 +86,7 @@ class Mesh:
     def __init__(self, profile: Profile, parts: MeshParts) -> None:
         self.parts = parts
         self.trust = parts.trust
-        self._lifetimes = lifetimes_of(each for each in parts.trust.statements() if isinstance(each, Certificate))
+        self._lifetimes = lifetimes_of((each for each in parts.trust.statements() if isinstance(each, Certificate)), self.own)
         """Of what was here when the node began: nobody moves the time by what he sends."""
         self.settings: MeshSection = _section(profile)
         """Of the profile, with what the node's certificate has brought to it."""
@@ -129,7 +129,7 @@ class Mesh:
     # ---- what is known ----
 
     def now(self) -> int:
-        """Unix seconds: what certificates are judged by. A clock that says a time before all of them began is not believed."""
+        """Unix seconds: what certificates are judged by. A clock that says a time before the node's own began is not believed."""
         return self._lifetimes.time(int(self.parts.wall()))
 
     @property
@@ -172,7 +172,7 @@ class Mesh:
 
     @property
     def clock_is_wrong(self) -> bool:
-        """Does this host's clock say a time before all certificates began that were here when the node did?"""
+        """Does this host's clock say a time before the certificate began that the node had when it did?"""
         return self._lifetimes.begin_after(int(self.parts.wall()))
 
     @property
@@ -181,8 +181,8 @@ class Mesh:
         if not self.clock_is_wrong:
             return ""
         return (
-            f"this host's clock says {self._today}, before anything of network {self.settings.label} began: until it is set "
-            f"(timedatectl), certificates are judged as of {clock.utc_text(self._lifetimes.common)[:10]}"
+            f"this host's clock says {self._today}, before this node's certificate of network {self.settings.label} began: until "
+            f"it is set (timedatectl), certificates are judged as of {clock.utc_text(self._lifetimes.common)[:10]}"
         )
 
     @property

@@ -93,11 +93,14 @@ class NetworkFolder:
         except IdentityInvalid as error:
             raise IdentityInvalid(f"{self.path / OWNER}: {error.message}", hint="restore it from a backup") from None
 
-    def trust(self, now: int) -> Trust:
-        """All statements that are kept and count at `now` (Unix seconds); others are left out. If nobody is a member then, those
-        that counted when most did: the clock may be wrong, and be set right soon. Raises as `network` does."""
-        trust = self._trust(now)
-        return trust if trust.members(now) else self._trust(self.lifetimes().common)
+    def trust(self, now: int, own: str = "") -> Trust:
+        """All statements that are kept and count at `now` (Unix seconds); others are left out. If that is no time at which the
+        node `own`, or anybody, can be a member, those that counted when most did: the clock may be wrong, and be set right soon.
+        Raises as `network` does."""
+        lifetimes = self.lifetimes(own)
+        at = lifetimes.time(now)
+        trust = self._trust(at)
+        return trust if trust.members(at) else self._trust(lifetimes.common)
 
     def _trust(self, now: int) -> Trust:
         trust = Trust(self.network())
@@ -106,9 +109,9 @@ class NetworkFolder:
                 trust.take(statement, now)
         return trust
 
-    def lifetimes(self) -> Lifetimes:
-        """Of all certificates that are kept."""
-        return lifetimes_of(self._certificates())
+    def lifetimes(self, own: str = "") -> Lifetimes:
+        """Of all certificates that are kept. `own`: the node's identity."""
+        return lifetimes_of(self._certificates(), own)
 
     def _certificates(self) -> Iterator[Certificate]:
         for statement in self.statements():

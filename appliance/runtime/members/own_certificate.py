@@ -77,7 +77,7 @@ def own_certificate(mesh: Mesh, identity: str, now: int) -> Own:
     """The certificate of `identity`, if it is of this network and counts. Others are not verified, so a large network costs no
     more. Raises NetworkMissing, MissingPrivilege."""
     folder = NetworkFolder.of(mesh.label)
-    trust, now = Trust(folder.network()), folder.lifetimes().time(now)
+    trust, now = Trust(folder.network()), folder.lifetimes(identity).time(now)
     if trust.network.fingerprint != mesh.network:
         raise ApplianceError(
             f"{folder.path} is of another network, {trust.network.fingerprint}",

@@ -49,12 +49,12 @@ async def _boots_in_1970(guest: Guest) -> str:
         expect((await guest.sh("date +%Y")).strip() == "1970", "it does not begin in 1970")
         after = await guest.until(PINGED.format("founder"))
         session = (await guest.sessions())[0]["session"]
-        await guest.sh(SAYS.format("before anything of network home began"))
+        await guest.sh(SAYS.format("certificate of network home began"))
         refused = await guest.sh("appliance network revoke founder", check=False)
         expect("this host's clock says 1970-01" in refused, f"something was signed in 1970: {refused}")
     finally:
         await guest.sh(f"systemctl disable -q first-thing; date -s @{time.time():.0f} >/dev/null; sync")
-    well = await guest.until(f"! {SAYS.format('before anything')}", RIGHT_WITHIN)
+    well = await guest.until(f"! {SAYS.format('certificate of network home began')}", RIGHT_WITHIN)
     expect((await guest.sessions())[0]["session"] == session, "another session after the clock was set")
     return f"in 1970 a peer answered {after:.0f} s after the node was ready; all was well {well:.0f} s after the clock was set"
 

@@ -103,7 +103,7 @@ async def test_a_node_that_starts_in_1970_is_a_member_all_the_same(meshed: Meshe
     laptop = await meshed.add("laptop", LAPTOP, *known, first=CALLS_SERVER, clock_ahead=IN_1970)
     await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
     assert laptop.mesh.problem == ""
-    assert "clock says 1970-01-11, before anything of network home began" in laptop.runtime.problem
+    assert "clock says 1970-01-11, before this node's certificate of network home began" in laptop.runtime.problem
     assert "judged as of 2027-01-16" in laptop.runtime.problem
     await meshed.until(lambda: identity_of("server").public.digest in laptop.runtime.gossip.rows(), 60.0)
     session = next(iter(laptop.node.sessions))
@@ -111,6 +111,17 @@ async def test_a_node_that_starts_in_1970_is_a_member_all_the_same(meshed: Meshe
     await meshed.pause(LOOK_EVERY + 1.0)
     assert (laptop.runtime.problem, laptop.connected(), session in laptop.node.sessions) == ("", ["server"], True)
     assert len(laptop.folder.statements()) == 2
+
+
+async def test_a_node_that_starts_before_it_joined_is_a_member_all_the_same(meshed: Meshed) -> None:
+    meshed.network.clock.now += 90 * DAY
+    known = [of("server", 1), of("laptop", 2, not_before=1_800_000_000 + 89 * DAY)]
+    server = await meshed.add("server", SERVER, *known)
+    laptop = await meshed.add("laptop", LAPTOP, *known, first=CALLS_SERVER, clock_ahead=-30.0 * DAY)
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
+    laptop.clock_ahead = 0.0
+    await meshed.pause(LOOK_EVERY + 1.0)
+    assert (laptop.runtime.problem, laptop.connected(), len(laptop.folder.statements())) == ("", ["server"], 2)
 
 
 async def test_a_node_that_starts_years_ahead_has_its_members_when_its_clock_is_set(meshed: Meshed) -> None:

@@ -80,9 +80,10 @@ def test_one_that_has_ended_leaves_the_node_its_addresses_since_the_clock_may_be
     assert "ended on 2027-02-14, and this host's clock says 2027-02-15; if that is so, ask the owner" in said
 
 
-def test_a_clock_that_says_a_time_before_all_of_it_is_not_believed() -> None:
-    lay(MINE, certificate("other", not_before=NOW + DAY))
-    made = complete(DAY)
+@pytest.mark.parametrize("wall", [DAY, NOW - 30 * DAY], ids=["before anything", "before this node joined"])
+def test_a_clock_that_says_a_time_before_it_began_is_not_believed(wall: int) -> None:
+    lay(MINE, certificate("other", not_before=NOW + DAY), certificate("founder", not_before=NOW - 90 * DAY))
+    made = complete(wall)
     assert (made.problems, made.warnings) == ((), ())
     assert [str(address) for address in made.profile.network.addresses] == ["10.7.0.2/16"]
 
