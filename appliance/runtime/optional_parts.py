@@ -178,9 +178,8 @@ class OptionalParts:
 
         needed = self._needed
         folder = NetworkFolder.of(label)
-        trust = await asyncio.to_thread(
-            folder.trust, int(clock.wall()), needed.identity.fingerprint
-        )  # of a thousand members it verifies for half a second
+        # of a thousand members it verifies for half a second
+        trust = await asyncio.to_thread(folder.trust, int(clock.wall()), needed.identity.fingerprint)
         parts = MeshParts(
             needed.identity,
             folder,

@@ -20,7 +20,7 @@ from appliance.lab import namespace, probing, traces
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 from appliance.lab.machines.machine import LabFailure
-from appliance.lab.naming import Tag
+from appliance.lab.naming import Tag, new_tag
 
 pytestmark = pytest.mark.netns
 
@@ -139,6 +139,15 @@ async def test_a_killed_labs_things_are_swept() -> None:
     async with asyncio.timeout(60):
         while scratch.exists() or name in namespace.existing():  # noqa: ASYNC110  who sweeps tells nobody here
             await asyncio.sleep(0.01)
+
+
+def test_two_who_remove_the_same_namespace_both_succeed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lab sweeps what killed ones left."""
+    one = namespace.Namespace(str(new_tag()))
+    one.create()
+    monkeypatch.setattr(namespace, "kill_inhabitants", lambda _inode: namespace.ip("netns", "del", one.name))
+    one.delete()
+    assert not one.exists
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

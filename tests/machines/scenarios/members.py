@@ -7,9 +7,8 @@ import time
 from typing import Final
 
 from tests.machines.bed import READY, Bed, Guest, expect
+from tests.machines.scenarios.cloud_init import FORGET
 
-FORGET: Final = "systemctl stop appliance; rm -rf /etc/appliance/* /var/lib/appliance/*"
-"""A lab gives its hosts the package and a profile."""
 PINGED: Final = "appliance ping {} --count 1"
 FIRST_THING: Final = "/etc/systemd/system/first-thing.service"
 BEGIN_IN_1970: Final = """[Unit]
